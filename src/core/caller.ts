@@ -1,0 +1,56 @@
+import type { Reference } from '#core/resource.ts'
+
+export const roles = [
+  'ehr',
+  'pharmacy',
+  'platform',
+  'clinician',
+  'prescriber',
+  'pharmacist',
+  'patient',
+  'proxy',
+  'operator',
+  'auditor',
+  'privacy-officer',
+] as const
+export type Role = (typeof roles)[number]
+
+/** Who asks, as proven by a token (HTTP), a peer identity (MLLP) or the command line. */
+export interface Caller {
+  clientId: string
+  name: string
+  role: Role
+  /** SMART v2 scopes as granted, e.g. `system/Communication.rs`. */
+  scopes: readonly string[]
+  /** References that are this caller: its Organization first, then persons or devices it acts as. */
+  actors: readonly Reference[]
+  /** Purpose of use of this session, a code of http://terminology.hl7.org/CodeSystem/v3-ActReason. */
+  purpose: string
+  /** Special permissions by registration, e.g. `order-source` (orders authorised elsewhere enter active). */
+  grants: readonly string[]
+  /** `jti` of the access token, for the audit event. */
+  tokenId?: string
+  /** Network address the request came from. */
+  network?: string
+}
+
+export type Interaction = 'read' | 'vread' | 'history' | 'search' | 'create' | 'update' | 'delete'
+
+/** A registered system client: its keys, its role, and what it may ask for. Stored sealed as registration `client`. */
+export interface ClientRegistration {
+  id: string
+  name: string
+  role: Role
+  /** `Organization/…` on whose behalf it acts. */
+  organization?: Reference
+  scopes: string[]
+  /** Purposes of use it may assert; the first is the default. */
+  purposes: string[]
+  grants: string[]
+  /** Public keys (RFC 7517 JWK Set); never private or symmetric members. */
+  jwks: { keys: Record<string, unknown>[] }
+  /** Namespace of message ids and identifiers this sender uses. */
+  active: boolean
+  /** For HL7 v2: peers recognised as this client, and the zone of times without offset. */
+  hl7v2?: { application: string; facility: string; timeZone: string }
+}

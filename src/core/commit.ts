@@ -1,0 +1,89 @@
+import type { AuditEntry } from '#core/act.ts'
+import type { Identified, Reference } from '#core/resource.ts'
+
+/** A new version of a resource. `version` is the previous one plus one: a loser of the race gets `precondition-failed`. */
+export interface ResourceWrite {
+  /** With id and meta already set (core/resource `versioned`). */
+  resource: Identified
+  version: number
+  /** Milliseconds since the epoch; equals meta.lastUpdated. */
+  updated: number
+  /** A deletion is a version without body. */
+  deleted?: boolean
+  /** The version that this one replaces, so that its search rows go. */
+  previous?: Identified
+}
+
+/** Which version of which resource. */
+export interface VersionRef {
+  type: string
+  id: string
+  version: number
+}
+
+export interface NewDelivery {
+  id: string
+  destination: string
+  /** What to send, by exact version: identical bytes at every attempt. */
+  resources: VersionRef[]
+  /** Deliveries of one patient to one destination keep their order. */
+  patient?: Reference
+  /** Milliseconds since the epoch. */
+  due: number
+}
+
+/** Settles attempt `attempt` of a claimed delivery; a second settlement of the same attempt loses. */
+export interface Settlement {
+  delivery: string
+  attempt: number
+  state: 'delivered' | 'queued' | 'dead' | 'stopped'
+  /** Next try, for `queued`; milliseconds since the epoch. */
+  due?: number
+  /** Reason code without patient data, e.g. `http-503`, `ack-AR`, `timeout`. */
+  reason?: string
+  at: number
+}
+
+/** The answer to a message, kept so that the same message gets the same answer. */
+export interface NewReceipt {
+  sender: string
+  messageId: string
+  /** The bytes that were received; only their keyed hash is kept. */
+  body: Uint8Array
+  /** What is answered, JSON; absent for a purged screening, of which only the keyed hash of the id remains. */
+  answer?: string
+  at: number
+}
+
+export interface RegistrationWrite {
+  kind: 'client' | 'destination' | 'signing-key'
+  id: string
+  /** JSON, sealed under the clinic key. */
+  json: string
+}
+
+/** One-time value (client assertion `jti`). Used again before it expires: `conflict`. */
+export interface Nonce {
+  issuer: string
+  value: string
+  /** Milliseconds since the epoch after which it may be forgotten. */
+  expires: number
+}
+
+/** Everything one act changes. It stands or falls as a whole. */
+export interface CommitUnit {
+  audit: AuditEntry[]
+  writes?: ResourceWrite[]
+  deliveries?: NewDelivery[]
+  settlements?: Settlement[]
+  receipt?: NewReceipt
+  registrations?: RegistrationWrite[]
+  nonces?: Nonce[]
+  /** Anonymous counters to raise by one. */
+  counters?: string[]
+}
+
+export interface Committed {
+  /** Log position of each audit entry, in order. */
+  leaves: number[]
+}

@@ -1,0 +1,38 @@
+import type { Reference, Resource } from '#core/resource.ts'
+
+/**
+ * Which element holds the patient that a resource is about. It decides under whose key the body is sealed and whose
+ * consents are asked. After https://hl7.org/fhir/R4/compartmentdefinition-patient.html, with rules of our own for the
+ * types that stand outside of it (Task).
+ */
+const subjects: Record<string, string[]> = {
+  Communication: ['subject'],
+  CommunicationRequest: ['subject'],
+  QuestionnaireResponse: ['subject', 'source'],
+  MedicationRequest: ['subject'],
+  MedicationDispense: ['subject'],
+  Task: ['for'],
+  Consent: ['patient'],
+  CareTeam: ['subject'],
+  RelatedPerson: ['patient'],
+  DocumentReference: ['subject'],
+  Flag: ['subject'],
+  DetectedIssue: ['patient'],
+  Encounter: ['subject'],
+  EpisodeOfCare: ['patient'],
+  Coverage: ['beneficiary'],
+  Provenance: ['target'],
+}
+
+/** The patient whose compartment a resource belongs to, as `Patient/id`; none for what is about nobody. */
+export function patientOf(resource: Resource): Reference | undefined {
+  if (resource.resourceType === 'Patient') return resource.id ? `Patient/${resource.id}` : undefined
+  const record = resource as unknown as Record<string, unknown>
+  for (const element of subjects[resource.resourceType] ?? []) {
+    for (const item of [record[element]].flat()) {
+      const reference = (item as { reference?: unknown } | undefined)?.reference
+      if (typeof reference === 'string' && /^Patient\/[A-Za-z0-9.-]{1,64}$/.test(reference)) return reference as Reference
+    }
+  }
+  return undefined
+}

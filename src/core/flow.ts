@@ -1,0 +1,69 @@
+import type { Caller, Role } from '#core/caller.ts'
+import type { Issue } from '#core/failure.ts'
+import type { Resource, ResourceType } from '#core/resource.ts'
+
+/**
+ * One kind of message, as a value: where it comes in, its schema, which mapping turns it into FHIR, which profiles the
+ * result must meet, which rules of care apply, who receives it. intake/ingest moves every flow the same way.
+ */
+export interface Flow<Source = unknown> {
+  name: string
+  title: string
+  door: JsonDoor | Hl7v2Door
+  /** Bytes → typed source. Throws Failure `malformed` (cannot be read) or `invalid` (read, but breaks the schema). */
+  read(body: Uint8Array, context: ReadContext): Source
+  /** The sender's own id of this message: with the sender, the key of idempotency. */
+  messageId(source: Source): string
+  /** Type whose `create` the caller's role and scopes must allow. */
+  primary: ResourceType
+  /** Persons and organizations the message names; resolved by identifier, created as stubs when unknown. */
+  parties(source: Source): Party[]
+  /** Asked in order before anything is mapped. */
+  rules: readonly CareRule<Source>[]
+  /** `mappings/<name>.jsonata` */
+  mapping: string
+  /** Profile canonical that each mapped resource type must meet. */
+  profiles: Partial<Record<ResourceType, string>>
+  receivers: readonly Receiver[]
+}
+
+export interface JsonDoor {
+  kind: 'json'
+  /** e.g. `/ingest/messages` */
+  path: string
+}
+
+export interface Hl7v2Door {
+  kind: 'hl7v2'
+  /** MSH-9.1 and 9.2, e.g. `RDE^O11`. All come in through `/ingest/hl7v2` and MLLP. */
+  messageTypes: readonly string[]
+}
+
+export interface ReadContext {
+  /** IANA zone for times that carry no offset (HL7 v2 partner setting). */
+  timeZone: string
+}
+
+/** Somebody the message names. `slot` is the name by which the mapping refers to the resolved reference. */
+export interface Party {
+  slot: string
+  type: 'Patient' | 'Practitioner' | 'Organization' | 'RelatedPerson' | 'Device'
+  identifier: { system: string; value: string }
+  /** What is stored when nobody with this identifier is known; without id, with the identifier in it. */
+  stub: Resource
+}
+
+/** A rule of care looks at the source before it is mapped. It throws Failure `invalid` to refuse. */
+export type CareRule<Source> = (source: Source, caller: Caller) => CareVerdict
+
+export type CareVerdict =
+  | { keep: true; warnings?: Issue[] }
+  /** Nothing identifiable survives; what remains is this counter. */
+  | { keep: false; counter: string }
+
+/** Who gets what the flow made. For `pharmacy`, the organization that the order names as its performer only. */
+export interface Receiver {
+  role: Extract<Role, 'ehr' | 'pharmacy'>
+  /** Resource types sent; other resources go along only where these refer to them. */
+  types: readonly ResourceType[]
+}

@@ -1,0 +1,19 @@
+import type { OperationOutcome } from 'fhir/r4'
+import { type Failure, failures, type Issue } from '#core/failure.ts'
+
+/** A failure as FHIR says it: https://hl7.org/fhir/R4/operationoutcome.html */
+export function operationOutcome(failure: Failure): OperationOutcome {
+  return outcomeOf(failure.issues, failures[failure.kind].issue)
+}
+
+export function outcomeOf(issues: readonly Issue[], code: string): OperationOutcome {
+  return {
+    resourceType: 'OperationOutcome',
+    issue: issues.map((issue) => ({
+      severity: issue.severity ?? 'error',
+      code: (issue.code ?? code) as OperationOutcome['issue'][0]['code'],
+      diagnostics: issue.text,
+      ...(issue.expression ? { expression: [issue.expression] } : {}),
+    })),
+  }
+}

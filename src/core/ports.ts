@@ -1,0 +1,161 @@
+import type { AuditEntry } from '#core/act.ts'
+import type { Committed, CommitUnit, RegistrationWrite, VersionRef } from '#core/commit.ts'
+import type { Cursor, SearchQuery } from '#core/query.ts'
+import type { Resource, Reference } from '#core/resource.ts'
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number
+}
+
+export interface Ids {
+  /** A random UUID. */
+  random(): string
+}
+
+/** One version as stored. `json` is the exact text to serve; empty for a deletion. */
+export interface Stored {
+  type: string
+  id: string
+  version: number
+  deleted: boolean
+  /** Milliseconds since the epoch. */
+  updated: number
+  json: string
+}
+
+export interface StoredDelivery {
+  id: string
+  destination: string
+  resources: VersionRef[]
+  patient?: Reference
+  state: 'queued' | 'claimed' | 'delivered' | 'dead' | 'stopped'
+  /** The number of this attempt, from 1. */
+  attempt: number
+  due: number
+  created: number
+  reason?: string
+}
+
+/** The receipt found for a message: the answer given, `purged`, or a clash (same id, other body). */
+export type ReceiptFound = { outcome: 'same'; answer: string } | { outcome: 'purged' } | { outcome: 'differs' }
+
+/** Rows of the audit log as they stand in the store, for verification without keys. */
+export interface LogRow {
+  position: number
+  eventId: string
+  /** The leaf's content, from which the RFC 6962 leaf hash is made (audit/leaf). */
+  entry: Uint8Array
+  /** The sealed event, where it has not been erased. */
+  sealed?: Uint8Array
+}
+
+export interface CheckpointRow {
+  size: number
+  /** C2SP signed note. */
+  note: string
+  /** Merkle peaks at `size`, 32 bytes each, left to right: where the next checkpoint goes on from. */
+  peaks: Uint8Array
+}
+
+/**
+ * The one way to durable state. An implementation is a dialect and an `atomically`; test/store-contract runs on each.
+ * Every method rejects with Failure `unavailable` when the database cannot answer.
+ */
+export interface Store {
+  /**
+   * Applies a unit wholly or not at all; resolves when it is durable. Failures: `precondition-failed` (version exists),
+   * `conflict` (receipt or nonce exists, delivery attempt settled already).
+   */
+  commit(unit: CommitUnit): Promise<Committed>
+  /** Called after each durable commit, before its caller goes on: caches drop what changed. */
+  onCommit(listener: (unit: CommitUnit) => void): void
+
+  /** The current version, deletions included. AuditEvents too. */
+  read(type: string, id: string): Promise<Stored | undefined>
+  readVersion(type: string, id: string, version: number): Promise<Stored | undefined>
+  /** Versions, newest first. */
+  history(type: string, id: string, limit: number): Promise<Stored[]>
+  /** Current versions in sort order, each with the cursor that goes on after it. */
+  search(query: SearchQuery): Promise<{ stored: Stored; cursor: Cursor }[]>
+
+  findReceipt(sender: string, messageId: string, body: Uint8Array): Promise<ReceiptFound | undefined>
+
+  /**
+   * Leases what is due, oldest first, and only the first unsettled delivery of each patient and destination.
+   * A lease that runs out is claimed again with the next attempt number.
+   */
+  claimDeliveries(now: number, leaseMs: number, limit: number): Promise<StoredDelivery[]>
+  deliveries(limit: number): Promise<StoredDelivery[]>
+  /** When the next queued or leased delivery becomes claimable. */
+  nextDelivery(): Promise<number | undefined>
+  /** Takes a dead or stopped delivery up again. */
+  requeueDelivery(id: string, due: number, audit: AuditEntry[]): Promise<void>
+
+  findRegistration(kind: RegistrationWrite['kind'], id: string): Promise<string | undefined>
+  registrations(kind: RegistrationWrite['kind']): Promise<{ id: string; json: string }[]>
+  counters(): Promise<Record<string, number>>
+  /** Forgets nonces that expired. */
+  sweep(now: number): Promise<void>
+
+  logSize(): Promise<number>
+  logRows(from: number, limit: number): Promise<LogRow[]>
+  /** Position of an event in the log. */
+  logPosition(eventId: string): Promise<number | undefined>
+  checkpoints(): Promise<CheckpointRow[]>
+  lastCheckpoint(): Promise<CheckpointRow | undefined>
+  addCheckpoint(row: CheckpointRow): Promise<void>
+
+  close(): Promise<void>
+}
+
+/** Where wrapped data keys live: outside of the data and its backups, so that a destroyed key stays destroyed. */
+export interface KeyStore {
+  find(keyId: string): Promise<Uint8Array | undefined>
+  /** Stores a wrap unless there is one; resolves with the one that stands, when it is durable. */
+  add(keyId: string, wrap: Uint8Array): Promise<Uint8Array>
+  destroy(keyId: string): Promise<void>
+}
+
+/** Key-encryption keys by id; the active one wraps. */
+export interface Keyring {
+  active: string
+  keys: ReadonlyMap<string, Uint8Array>
+}
+
+/** A data key in use: seals and opens, each value bound to its place (associated data). */
+export interface Box {
+  keyId: string
+  seal(plaintext: string, place: string): Uint8Array
+  /** Throws Failure `internal` when the bytes or the place were changed. */
+  open(sealed: Uint8Array, place: string): string
+  /** Blind index under this owner's own key, for codes too telling for a clinic-wide one. 16 bytes. */
+  index(field: string, value: string): Uint8Array
+}
+
+export interface Vault {
+  /** The box of an owner (`Patient/1`, `clinic`, `audit`, `quarantine`), made and durably wrapped on first use. */
+  box(owner: string): Promise<Box>
+  /** Keyed hash for equality search, 16 bytes. */
+  index(field: string, value: string): Uint8Array
+  /** Keyed hash of bytes, 32 bytes. */
+  mac(purpose: string, ...parts: (string | Uint8Array)[]): Uint8Array
+  /** A UUID (version 8) derived from the parts: the same parts, the same id; nobody without the key can guess it back. */
+  deriveId(...parts: string[]): string
+}
+
+/** Turns an audit entry into what the log keeps (audit/leaf): the sealed body and the leaf entry. */
+export interface LeafMaker {
+  seal(entry: AuditEntry, box: Box): { sealed: Uint8Array; entry: Uint8Array }
+  open(eventId: string, sealed: Uint8Array, box: Box): string
+}
+
+/** Mappings, code tables and profiles as loaded: data that changes without a release. */
+export interface Artifacts {
+  /** `<name>.jsonata` texts by name. */
+  mappings: ReadonlyMap<string, string>
+  /** ConceptMap resources by file name without extension. */
+  conceptMaps: ReadonlyMap<string, unknown>
+  /** Conformance resources of profiles/: StructureDefinition, ValueSet, CodeSystem, Questionnaire, SearchParameter. */
+  profiles: readonly Resource[]
+}
