@@ -134,8 +134,12 @@ export interface Box {
 }
 
 export interface Vault {
-  /** The box of an owner (`Patient/1`, `clinic`, `audit`, `quarantine`), made and durably wrapped on first use. */
+  /** The box of an owner (`Patient/1`, `clinic`, `audit/2026-11-21`), made and durably wrapped on first use. */
   box(owner: string): Promise<Box>
+  /** The box of an owner if there is one. */
+  find(owner: string): Promise<Box | undefined>
+  /** The box that a sealed row names. Throws Failure `internal` when its key was destroyed. */
+  open(keyId: string): Promise<Box>
   /** Keyed hash for equality search, 16 bytes. */
   index(field: string, value: string): Uint8Array
   /** Keyed hash of bytes, 32 bytes. */

@@ -1,0 +1,110 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+  randomUUID,
+} from 'node:crypto'
+import { Failure } from '#core/failure.ts'
+
+/*
+ * AES-256-GCM (NIST SP 800-38D) with random 96-bit IVs and HMAC-SHA-256, on imported KeyObjects: seven times faster than
+ * raw keys, and the same in Node and workerd. Every string is encoded before it reaches the cipher: workerd insists.
+ */
+
+const ivBytes = 12
+const tagBytes = 16
+const version = 1
+const pooledIvs = 1024
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+export type { KeyObject }
+
+export function importKey(bytes: Uint8Array): KeyObject {
+  return createSecretKey(bytes)
+}
+
+export function randomKey(): Uint8Array {
+  return randomBytes(32)
+}
+
+export function randomId(): string {
+  return randomUUID()
+}
+
+/** One key per purpose from one data key (RFC 5869, SHA-256, no salt). */
+export function deriveKey(key: Uint8Array, purpose: string): KeyObject {
+  return createSecretKey(new Uint8Array(hkdfSync('sha256', key, new Uint8Array(0), encoder.encode(purpose), 32)))
+}
+
+/** version byte ‖ IV ‖ ciphertext ‖ tag, bound to its place by associated data. */
+export function seal(key: KeyObject, plaintext: Uint8Array, place: string): Uint8Array {
+  const iv = nextIv()
+  const cipher = createCipheriv('aes-256-gcm', key, iv)
+  cipher.setAAD(encoder.encode(place))
+  const body = cipher.update(plaintext)
+  cipher.final()
+  const sealed = new Uint8Array(1 + ivBytes + body.length + tagBytes)
+  sealed[0] = version
+  sealed.set(iv, 1)
+  sealed.set(body, 1 + ivBytes)
+  sealed.set(cipher.getAuthTag(), 1 + ivBytes + body.length)
+  return sealed
+}
+
+/** Throws Failure `internal` when the key, the bytes or the place are not the ones that sealed. */
+export function open(key: KeyObject, sealed: Uint8Array, place: string): Uint8Array {
+  if (sealed[0] !== version || sealed.length < 1 + ivBytes + tagBytes) {
+    throw new Failure('internal', 'A sealed value is not in a form this version can open')
+  }
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(1, 1 + ivBytes))
+    decipher.setAAD(encoder.encode(place))
+    decipher.setAuthTag(sealed.subarray(sealed.length - tagBytes))
+    const body = decipher.update(sealed.subarray(1 + ivBytes, sealed.length - tagBytes))
+    decipher.final()
+    return body
+  } catch (cause) {
+    throw new Failure('internal', 'A sealed value does not open: its bytes or its place were changed', { cause })
+  }
+}
+
+export function sealText(key: KeyObject, plaintext: string, place: string): Uint8Array {
+  return seal(key, encoder.encode(plaintext), place)
+}
+
+export function openText(key: KeyObject, sealed: Uint8Array, place: string): string {
+  return decoder.decode(open(key, sealed, place))
+}
+
+/** HMAC-SHA-256 over length-prefixed parts, so that no two lists of parts collide. 32 bytes. */
+export function mac(key: KeyObject, parts: readonly (string | Uint8Array)[]): Uint8Array {
+  const hmac = createHmac('sha256', key)
+  for (const part of parts) {
+    const bytes = typeof part === 'string' ? encoder.encode(part) : part
+    const length = new Uint8Array(4)
+    new DataView(length.buffer).setUint32(0, bytes.length)
+    hmac.update(length)
+    hmac.update(bytes)
+  }
+  return hmac.digest()
+}
+
+let pool = new Uint8Array(0)
+let next = 0
+
+/** Random IVs drawn in bulk: one call to the generator for a thousand values. */
+function nextIv(): Uint8Array {
+  if (next >= pool.length) {
+    pool = randomBytes(ivBytes * pooledIvs)
+    next = 0
+  }
+  const iv = pool.subarray(next, next + ivBytes)
+  next += ivBytes
+  return iv
+}

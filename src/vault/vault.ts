@@ -1,0 +1,116 @@
+import { Failure } from '#core/failure.ts'
+import type { Box, Keyring, KeyStore, Vault } from '#core/ports.ts'
+import * as crypto from './crypto.ts'
+import { unwrap, wrap } from './wrap.ts'
+
+/** How many opened data keys are kept ready. One is about a kilobyte. */
+const openBoxes = 20_000
+
+export interface VaultOptions {
+  /** Name of the clinic: part of the associated data of everything sealed, so that nothing moves between clinics. */
+  clinic: string
+  keyring: Keyring
+  keys: KeyStore
+}
+
+/**
+ * Per-owner data keys, wrapped by the keyring and kept in a key store outside of the data. The clinic's own index key is
+ * one of them; blind indexes, ids and receipts are keyed by what is derived from it.
+ */
+export async function createVault(options: VaultOptions): Promise<Vault> {
+  const root = await dataKey(options, 'root')
+  const macKey = crypto.deriveKey(root, 'mac')
+  const indexKeys = new Map<string, crypto.KeyObject>()
+  const boxes = new Map<string, Promise<Box | undefined>>()
+
+  const mac = (purpose: string, ...parts: (string | Uint8Array)[]) => crypto.mac(macKey, [purpose, ...parts])
+  const keyIds = new Map<string, string>()
+  const keyIdOf = (owner: string) => remember(keyIds, owner, () => `k-${hex(mac('key', owner)).slice(0, 32)}`)
+
+  function load(keyId: string, make: boolean): Promise<Box | undefined> {
+    const known = boxes.get(keyId)
+    if (known) return known
+    const loading = (make ? dataKey(options, keyId) : findKey(options, keyId)).then((key) =>
+      key ? createBox(options.clinic, keyId, key) : undefined,
+    )
+    if (!make) return loading.then((box) => (box ? keep(keyId, Promise.resolve(box)) : undefined))
+    return keep(keyId, loading)
+  }
+
+  function keep(keyId: string, loading: Promise<Box | undefined>): Promise<Box | undefined> {
+    boxes.set(keyId, loading)
+    loading.catch(() => boxes.delete(keyId))
+    if (boxes.size > openBoxes) boxes.delete(boxes.keys().next().value ?? '')
+    return loading
+  }
+
+  return {
+    box: async (owner) => required(await load(keyIdOf(owner), true)),
+    find: (owner) => load(keyIdOf(owner), false),
+    open: async (keyId) => required(await load(keyId, false)),
+    index: (field, value) =>
+      crypto.mac(
+        remember(indexKeys, field, () => crypto.deriveKey(root, `index:${field}`)),
+        [value],
+      ).subarray(0, 16),
+    mac,
+    deriveId: (...parts) => uuid(mac('id', ...parts)),
+  }
+}
+
+function createBox(clinic: string, keyId: string, key: Uint8Array): Box {
+  const body = crypto.deriveKey(key, 'body')
+  let index: crypto.KeyObject | undefined
+  const bound = (place: string) => `${clinic}|${place}|${keyId}`
+  return {
+    keyId,
+    seal: (plaintext, place) => crypto.sealText(body, plaintext, bound(place)),
+    open: (sealed, place) => crypto.openText(body, sealed, bound(place)),
+    index(field, value) {
+      index ??= crypto.deriveKey(key, 'index')
+      return crypto.mac(index, [field, value]).subarray(0, 16)
+    },
+  }
+}
+
+async function findKey({ clinic, keyring, keys }: VaultOptions, keyId: string): Promise<Uint8Array | undefined> {
+  const wrapped = await keys.find(keyId)
+  return wrapped && unwrap(keyring, wrapped, `${clinic}|${keyId}`)
+}
+
+/** Finds or makes a data key. When two make it at once, the key store says which one stands. */
+async function dataKey(options: VaultOptions, keyId: string): Promise<Uint8Array> {
+  const found = await findKey(options, keyId)
+  if (found) return found
+  const place = `${options.clinic}|${keyId}`
+  const standing = await options.keys.add(keyId, wrap(options.keyring, crypto.randomKey(), place))
+  return unwrap(options.keyring, standing, place)
+}
+
+function required(box: Box | undefined): Box {
+  if (!box) throw new Failure('internal', 'The data key of a sealed value is not in the key store')
+  return box
+}
+
+function remember<T>(map: Map<string, T>, key: string, make: () => T): T {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  if (map.size >= openBoxes) map.clear()
+  map.set(key, made)
+  return made
+}
+
+function hex(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
+  return text
+}
+
+/** RFC 9562 §5.8: version 8, whose bits are the maker's own. */
+function uuid(bytes: Uint8Array): string {
+  const copy = bytes.slice(0, 16)
+  copy[6] = ((copy[6] ?? 0) & 0x0f) | 0x80
+  copy[8] = ((copy[8] ?? 0) & 0x3f) | 0x80
+  return hex(copy).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
