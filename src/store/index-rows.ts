@@ -1,0 +1,96 @@
+import type { Resource } from '#core/resource.ts'
+import { type DateRange, dateRange, farFuture, farPast } from './date-range.ts'
+import { type SearchParameter, searchParameters } from './search-parameters.ts'
+
+/** One value for equality search; `perPatient` values are hashed under the patient's own key. */
+export interface TokenRow {
+  param: string
+  value: string
+  perPatient?: true
+}
+
+export interface DateRow extends DateRange {
+  param: string
+}
+
+export interface IndexRows {
+  tokens: TokenRow[]
+  dates: DateRow[]
+}
+
+/**
+ * Everything a resource can be found by, each row once. A coded value or identifier gives `system|code`, `code` and
+ * `system|`, or `|code` and `code` where it has no system; a reference gives `Type/id` without version, and what it
+ * names by identifier goes under `<param>:identifier`; a canonical gives itself and itself without version.
+ * `_id` and `_lastUpdated` are the store's own.
+ */
+export function indexRows(resource: Resource): IndexRows {
+  const tokens = new Map<string, TokenRow>()
+  const dates: DateRow[] = []
+  for (const parameter of searchParameters[resource.resourceType] ?? []) {
+    const add = (value: string, param = parameter.name) =>
+      tokens.set(`${param} ${value}`, { param, value, ...(parameter.perPatient ? { perPatient: true } : {}) })
+    for (const element of parameter.paths.flatMap((path) => elementsAt(resource, path.split('.')))) {
+      if (parameter.kind === 'date') dates.push(...dateRows(parameter.name, element))
+      else if (parameter.kind === 'uri') for (const value of uriValues(element)) add(value)
+      else if (parameter.kind === 'token') for (const value of tokenValues(element)) add(value)
+      else addReference(parameter, element, add)
+    }
+  }
+  return { tokens: [...tokens.values()], dates }
+}
+
+/** The values at a path: arrays are walked through, absent steps give nothing. */
+export function elementsAt(value: unknown, steps: readonly string[]): unknown[] {
+  if (Array.isArray(value)) return value.flatMap((item) => elementsAt(item, steps))
+  const [step, ...rest] = steps
+  if (value === undefined || value === null) return []
+  if (step === undefined) return [value]
+  return typeof value === 'object' ? elementsAt((value as Record<string, unknown>)[step], rest) : []
+}
+
+/** `Type/id` of a relative reference, without its version; undefined for every other form. */
+export function relativeReference(text: string): string | undefined {
+  return /^([A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64})(?:\/_history\/[A-Za-z0-9.-]{1,64})?$/.exec(text)?.[1]
+}
+
+type Add = (value: string, param?: string) => void
+
+function addReference(parameter: SearchParameter, element: unknown, add: Add): void {
+  const { reference, identifier } = typeof element === 'object' ? (element as Record<string, unknown>) : {}
+  if (identifier) for (const value of tokenValues(identifier)) add(value, `${parameter.name}:identifier`)
+  if (typeof reference !== 'string' || reference.startsWith('#')) return
+  const relative = relativeReference(reference)
+  if (!parameter.targets) add(relative ?? reference)
+  else if (relative && parameter.targets.includes(relative.slice(0, relative.indexOf('/')))) add(relative)
+  else if (!relative && parameter.name !== 'patient') add(reference)
+}
+
+function tokenValues(element: unknown): string[] {
+  if (typeof element === 'string') return element ? [element] : []
+  if (typeof element === 'boolean') return [String(element)]
+  if (typeof element !== 'object' || element === null) return []
+  const { coding, system, code, value } = element as Record<string, unknown>
+  if (Array.isArray(coding)) return coding.flatMap(tokenValues)
+  const text = code ?? value
+  if (typeof text !== 'string') return typeof system === 'string' ? [`${system}|`] : []
+  return typeof system === 'string' ? [`${system}|${text}`, text, `${system}|`] : [`|${text}`, text]
+}
+
+function uriValues(element: unknown): string[] {
+  if (typeof element !== 'string') return []
+  const bar = element.indexOf('|')
+  return bar < 0 ? [element] : [element, element.slice(0, bar)]
+}
+
+function dateRows(param: string, element: unknown): DateRow[] {
+  if (typeof element === 'string') {
+    const range = dateRange(element)
+    return range ? [{ param, low: Math.min(range.low, range.high), high: range.high }] : []
+  }
+  if (typeof element !== 'object' || element === null) return []
+  const { start, end } = element as Record<string, unknown>
+  const from = typeof start === 'string' ? dateRange(start) : undefined
+  const to = typeof end === 'string' ? dateRange(end) : undefined
+  return from || to ? [{ param, low: from?.low ?? farPast, high: to?.high ?? farFuture }] : []
+}

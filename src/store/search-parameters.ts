@@ -1,0 +1,219 @@
+/**
+ * What can be searched, as data: https://hl7.org/fhir/R4/searchparameter-registry.html for the types served here. The
+ * store writes the rows that this table asks for (index-rows), fhir/search reads queries by it, and the
+ * CapabilityStatement tells it.
+ */
+export interface SearchParameter {
+  name: string
+  kind: 'token' | 'reference' | 'date' | 'uri'
+  /** Element paths below the resource; arrays are walked through. */
+  paths: readonly string[]
+  /** Types a reference may point to: others are not indexed, and a bare id in a query means these. */
+  targets?: readonly string[]
+  /**
+   * The value tells too much for an index under one key for the whole clinic, so it is indexed under the patient's own
+   * and found only together with `patient` or `subject` (CRY8).
+   */
+  perPatient?: true
+}
+
+const people = ['Practitioner', 'PractitionerRole', 'Organization', 'Patient', 'RelatedPerson', 'Device']
+
+function token(name: string, ...paths: string[]): SearchParameter {
+  return { name, kind: 'token', paths }
+}
+
+function date(name: string, ...paths: string[]): SearchParameter {
+  return { name, kind: 'date', paths }
+}
+
+function reference(name: string, path: string, targets?: readonly string[]): SearchParameter {
+  return { name, kind: 'reference', paths: [path], ...(targets ? { targets } : {}) }
+}
+
+function uri(name: string, ...paths: string[]): SearchParameter {
+  return { name, kind: 'uri', paths }
+}
+
+function telling(parameter: SearchParameter): SearchParameter {
+  return { ...parameter, perPatient: true }
+}
+
+/** `patient` beside the element's own parameter: the same element, but patients only. */
+function patient(path: string): SearchParameter {
+  return reference('patient', path, ['Patient'])
+}
+
+const identifier = token('identifier', 'identifier')
+const status = token('status', 'status')
+const active = token('active', 'active')
+
+/** By resource type, and in it by the order in which the CapabilityStatement lists them. */
+export const searchParameters: Readonly<Record<string, readonly SearchParameter[]>> = {
+  Communication: [
+    patient('subject'),
+    reference('subject', 'subject', ['Patient', 'Group']),
+    reference('sender', 'sender', [...people, 'HealthcareService']),
+    reference('recipient', 'recipient', [...people, 'CareTeam', 'Group', 'HealthcareService']),
+    identifier,
+    status,
+    date('sent', 'sent'),
+    date('received', 'received'),
+    telling(token('category', 'category')),
+    token('medium', 'medium'),
+    reference('based-on', 'basedOn'),
+    reference('part-of', 'partOf'),
+    reference('in-response-to', 'inResponseTo', ['Communication']),
+    reference('encounter', 'encounter', ['Encounter']),
+  ],
+  QuestionnaireResponse: [
+    patient('subject'),
+    reference('subject', 'subject'),
+    identifier,
+    status,
+    date('authored', 'authored'),
+    telling(uri('questionnaire', 'questionnaire')),
+    reference('author', 'author', people),
+    reference('source', 'source', ['Patient', 'Practitioner', 'PractitionerRole', 'RelatedPerson']),
+    reference('based-on', 'basedOn', ['CarePlan', 'ServiceRequest']),
+    reference('part-of', 'partOf', ['Observation', 'Procedure']),
+    reference('encounter', 'encounter', ['Encounter']),
+  ],
+  MedicationRequest: [
+    patient('subject'),
+    reference('subject', 'subject', ['Patient', 'Group']),
+    identifier,
+    status,
+    token('intent', 'intent'),
+    token('priority', 'priority'),
+    date('authoredon', 'authoredOn'),
+    telling(token('code', 'medicationCodeableConcept')),
+    telling(reference('medication', 'medicationReference', ['Medication'])),
+    telling(token('category', 'category')),
+    reference('requester', 'requester', people),
+    reference('intended-performer', 'performer', [...people, 'CareTeam']),
+    reference('intended-dispenser', 'dispenseRequest.performer', ['Organization']),
+    reference('encounter', 'encounter', ['Encounter']),
+  ],
+  MedicationDispense: [
+    patient('subject'),
+    reference('subject', 'subject', ['Patient', 'Group']),
+    identifier,
+    status,
+    telling(token('code', 'medicationCodeableConcept')),
+    telling(reference('medication', 'medicationReference', ['Medication'])),
+    reference('prescription', 'authorizingPrescription', ['MedicationRequest']),
+    reference('performer', 'performer.actor', people),
+    reference('receiver', 'receiver', ['Patient', 'Practitioner']),
+    token('type', 'type'),
+    date('whenhandedover', 'whenHandedOver'),
+    date('whenprepared', 'whenPrepared'),
+  ],
+  Patient: [
+    identifier,
+    active,
+    reference('general-practitioner', 'generalPractitioner', [
+      'Practitioner',
+      'PractitionerRole',
+      'Organization',
+    ]),
+    reference('organization', 'managingOrganization', ['Organization']),
+    reference('link', 'link.other', ['Patient', 'RelatedPerson']),
+  ],
+  RelatedPerson: [patient('patient'), identifier, active],
+  Practitioner: [identifier, active],
+  PractitionerRole: [
+    identifier,
+    active,
+    reference('practitioner', 'practitioner', ['Practitioner']),
+    reference('organization', 'organization', ['Organization']),
+    token('role', 'code'),
+    token('specialty', 'specialty'),
+    date('date', 'period'),
+  ],
+  Organization: [identifier, active, token('type', 'type'), reference('partof', 'partOf', ['Organization'])],
+  Medication: [identifier, status, token('code', 'code')],
+  Device: [
+    identifier,
+    status,
+    patient('patient'),
+    token('type', 'type'),
+    reference('organization', 'owner', ['Organization']),
+  ],
+  CareTeam: [
+    patient('subject'),
+    reference('subject', 'subject', ['Patient', 'Group']),
+    identifier,
+    status,
+    telling(token('category', 'category')),
+    reference('participant', 'participant.member', [...people, 'CareTeam']),
+    date('date', 'period'),
+  ],
+  Task: [
+    patient('for'),
+    reference('subject', 'for'),
+    identifier,
+    status,
+    token('intent', 'intent'),
+    token('priority', 'priority'),
+    token('code', 'code'),
+    token('business-status', 'businessStatus'),
+    token('group-identifier', 'groupIdentifier'),
+    date('authored-on', 'authoredOn'),
+    date('modified', 'lastModified'),
+    date('period', 'executionPeriod'),
+    reference('focus', 'focus'),
+    reference('based-on', 'basedOn'),
+    reference('part-of', 'partOf', ['Task']),
+    reference('owner', 'owner', [...people, 'CareTeam', 'HealthcareService']),
+    reference('requester', 'requester', people),
+    reference('encounter', 'encounter', ['Encounter']),
+  ],
+  Consent: [
+    patient('patient'),
+    identifier,
+    status,
+    token('scope', 'scope'),
+    token('category', 'category'),
+    date('date', 'dateTime'),
+    date('period', 'provision.period'),
+    reference('organization', 'organization', ['Organization']),
+    reference('consentor', 'performer', people),
+    reference('actor', 'provision.actor.reference', [...people, 'CareTeam', 'Group']),
+    reference('source-reference', 'sourceReference'),
+    telling(token('purpose', 'provision.purpose')),
+    telling(token('security-label', 'provision.securityLabel')),
+  ],
+  Provenance: [
+    patient('target'),
+    reference('target', 'target'),
+    date('recorded', 'recorded'),
+    date('when', 'occurredDateTime'),
+    reference('agent', 'agent.who', people),
+    reference('entity', 'entity.what'),
+    token('agent-type', 'agent.type'),
+    token('agent-role', 'agent.role'),
+    token('signature-type', 'signature.type'),
+  ],
+  /** Rows of these are made by the store from the audit entry; `agent` holds the client id. */
+  AuditEvent: [
+    patient('entity.what'),
+    reference('entity', 'entity.what'),
+    reference('agent', 'agent.who'),
+    date('date', 'recorded'),
+  ],
+  Questionnaire: [
+    identifier,
+    status,
+    uri('url', 'url'),
+    token('version', 'version'),
+    token('code', 'item.code'),
+    token('subject-type', 'subjectType'),
+    date('date', 'date'),
+    date('effective', 'effectivePeriod'),
+  ],
+}
+
+export function searchParameter(type: string, name: string): SearchParameter | undefined {
+  return searchParameters[type]?.find((parameter) => parameter.name === name)
+}
