@@ -31,7 +31,8 @@ export function patientOf(resource: Resource): Reference | undefined {
   for (const element of subjects[resource.resourceType] ?? []) {
     for (const item of [record[element]].flat()) {
       const reference = (item as { reference?: unknown } | undefined)?.reference
-      if (typeof reference === 'string' && /^Patient\/[A-Za-z0-9.-]{1,64}$/.test(reference)) return reference as Reference
+      if (typeof reference === 'string' && /^Patient\/[A-Za-z0-9.-]{1,64}$/.test(reference))
+        return reference as Reference
     }
   }
   return undefined

@@ -20,6 +20,8 @@ export interface Flow<Source = unknown> {
   parties(source: Source): Party[]
   /** Asked in order before anything is mapped. */
   rules: readonly CareRule<Source>[]
+  /** For orders: the evidence that somebody authorised them elsewhere. Without it they enter as drafts (ACC15). */
+  attestation?(source: Source): Attestation | undefined
   /** `mappings/<name>.jsonata` */
   mapping: string
   /** Profile canonical that each mapped resource type must meet. */
@@ -51,6 +53,22 @@ export interface Party {
   identifier: { system: string; value: string }
   /** What is stored when nobody with this identifier is known; without id, with the identifier in it. */
   stub: Resource
+}
+
+/** Who authorised an order elsewhere, and how that can be shown; kept in the Provenance of what it became. */
+export interface Attestation {
+  /** Slot of the party who authorised. */
+  by: string
+  /** Slots of who entered or checked the order, where the source says so. */
+  others?: readonly { slot: string; role: 'enterer' | 'verifier' }[]
+  /** FHIR dateTime of the authorisation, as the source gave it. */
+  at?: string
+  /** How it was given, a word of the source's own, e.g. `electronic-signature`. */
+  method: string
+  /** The authorisation's identifier in the system that holds it. */
+  reference?: { system: string; value: string }
+  /** A signature over the order, JWS compact serialization (RFC 7515), kept as it came. */
+  signature?: string
 }
 
 /** A rule of care looks at the source before it is mapped. It throws Failure `invalid` to refuse. */

@@ -1,7 +1,7 @@
 import type { AuditEntry } from '#core/act.ts'
 import type { Committed, CommitUnit, RegistrationWrite, VersionRef } from '#core/commit.ts'
 import type { Cursor, SearchQuery } from '#core/query.ts'
-import type { Resource, Reference } from '#core/resource.ts'
+import type { Reference, Resource } from '#core/resource.ts'
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -38,7 +38,11 @@ export interface StoredDelivery {
 }
 
 /** The receipt found for a message: the answer given, `purged`, or a clash (same id, other body). */
-export type ReceiptFound = { outcome: 'same'; answer: string } | { outcome: 'purged' } | { outcome: 'differs' }
+/** `differs` only where a body was given to compare. */
+export type ReceiptFound =
+  | { outcome: 'same'; answer: string }
+  | { outcome: 'purged' }
+  | { outcome: 'differs' }
 
 /** Rows of the audit log as they stand in the store, for verification without keys. */
 export interface LogRow {
@@ -79,7 +83,7 @@ export interface Store {
   /** Current versions in sort order, each with the cursor that goes on after it. */
   search(query: SearchQuery): Promise<{ stored: Stored; cursor: Cursor }[]>
 
-  findReceipt(sender: string, messageId: string, body: Uint8Array): Promise<ReceiptFound | undefined>
+  findReceipt(sender: string, messageId: string, body?: Uint8Array): Promise<ReceiptFound | undefined>
 
   /**
    * Leases what is due, oldest first, and only the first unsettled delivery of each patient and destination.

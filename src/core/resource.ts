@@ -21,7 +21,12 @@ export function referenceTo(resource: { resourceType: string; id?: string }): Re
  * Sets id and meta of a version about to be stored (https://hl7.org/fhir/R4/resource.html#Meta); profile, tag and
  * security that were sent are kept.
  */
-export function versioned<R extends Resource>(resource: R, id: string, version: number, at: number): Identified<R> {
+export function versioned<R extends Resource>(
+  resource: R,
+  id: string,
+  version: number,
+  at: number,
+): Identified<R> {
   const meta = { ...resource.meta, versionId: String(version), lastUpdated: new Date(at).toISOString() }
   const { resourceType, id: _id, meta: _meta, ...rest } = resource
   return { resourceType, id, meta, ...rest } as unknown as Identified<R>

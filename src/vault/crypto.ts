@@ -39,7 +39,9 @@ export function randomId(): string {
 
 /** One key per purpose from one data key (RFC 5869, SHA-256, no salt). */
 export function deriveKey(key: Uint8Array, purpose: string): KeyObject {
-  return createSecretKey(new Uint8Array(hkdfSync('sha256', key, new Uint8Array(0), encoder.encode(purpose), 32)))
+  return createSecretKey(
+    new Uint8Array(hkdfSync('sha256', key, new Uint8Array(0), encoder.encode(purpose), 32)),
+  )
 }
 
 /** version byte ‖ IV ‖ ciphertext ‖ tag, bound to its place by associated data. */
@@ -70,7 +72,9 @@ export function open(key: KeyObject, sealed: Uint8Array, place: string): Uint8Ar
     decipher.final()
     return body
   } catch (cause) {
-    throw new Failure('internal', 'A sealed value does not open: its bytes or its place were changed', { cause })
+    throw new Failure('internal', 'A sealed value does not open: its bytes or its place were changed', {
+      cause,
+    })
   }
 }
 

@@ -15,8 +15,13 @@ export function openFileKeyring(folder: string): Keyring {
   if ((statSync(file).mode & 0o077) !== 0) {
     throw new Failure('internal', `The keyring ${file} can be read by others: chmod 600 it`)
   }
-  const { active, keys } = JSON.parse(readFileSync(file, 'utf8')) as { active: string; keys: Record<string, string> }
-  const opened = new Map(Object.entries(keys).map(([id, text]) => [id, new Uint8Array(Buffer.from(text, 'base64'))]))
+  const { active, keys } = JSON.parse(readFileSync(file, 'utf8')) as {
+    active: string
+    keys: Record<string, string>
+  }
+  const opened = new Map(
+    Object.entries(keys).map(([id, text]) => [id, new Uint8Array(Buffer.from(text, 'base64'))]),
+  )
   if (!opened.has(active)) throw new Failure('internal', `The keyring ${file} lacks its active key`)
   return { active, keys: opened }
 }

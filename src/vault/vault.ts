@@ -49,10 +49,12 @@ export async function createVault(options: VaultOptions): Promise<Vault> {
     find: (owner) => load(keyIdOf(owner), false),
     open: async (keyId) => required(await load(keyId, false)),
     index: (field, value) =>
-      crypto.mac(
-        remember(indexKeys, field, () => crypto.deriveKey(root, `index:${field}`)),
-        [value],
-      ).subarray(0, 16),
+      crypto
+        .mac(
+          remember(indexKeys, field, () => crypto.deriveKey(root, `index:${field}`)),
+          [value],
+        )
+        .subarray(0, 16),
     mac,
     deriveId: (...parts) => uuid(mac('id', ...parts)),
   }
@@ -73,7 +75,10 @@ function createBox(clinic: string, keyId: string, key: Uint8Array): Box {
   }
 }
 
-async function findKey({ clinic, keyring, keys }: VaultOptions, keyId: string): Promise<Uint8Array | undefined> {
+async function findKey(
+  { clinic, keyring, keys }: VaultOptions,
+  keyId: string,
+): Promise<Uint8Array | undefined> {
   const wrapped = await keys.find(keyId)
   return wrapped && unwrap(keyring, wrapped, `${clinic}|${keyId}`)
 }

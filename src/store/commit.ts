@@ -1,0 +1,157 @@
+import type { AuditEntry } from '#core/act.ts'
+import type { CommitUnit, NewDelivery, NewReceipt, ResourceWrite, Settlement } from '#core/commit.ts'
+import { patientOf } from '#core/compartment.ts'
+import type { LeafMaker, Vault } from '#core/ports.ts'
+import type { Identified } from '#core/resource.ts'
+import type { Statement } from './driver.ts'
+import { indexRows } from './index-rows.ts'
+import * as statements from './statements.ts'
+
+export interface Sealing {
+  vault: Vault
+  leaves: LeafMaker
+}
+
+/** Seals everything in a unit and writes it down as statements: guards first, so that a loser does little work. */
+export async function compileUnit(unit: CommitUnit, sealing: Sealing): Promise<Statement[]> {
+  const parts = await Promise.all([
+    ...(unit.nonces ?? []).map(({ issuer, value, expires }) => [
+      guarded(
+        'nonce',
+        statements.insertNonce.bind({ key: sealing.vault.mac('nonce', issuer, value), expires }),
+      ),
+    ]),
+    ...(unit.receipt ? [receipt(unit.receipt, sealing)] : []),
+    ...(unit.settlements ?? []).map(settlement),
+    ...(unit.writes ?? []).map((write) => resource(write, sealing)),
+    ...(unit.deliveries ?? []).map((each) => delivery(each, unit, sealing)),
+    ...(unit.registrations ?? []).map(async ({ kind, id, json }) => {
+      const box = await sealing.vault.box('clinic')
+      const body = box.seal(json, `registration/${kind}/${id}`)
+      return [statements.putRegistration.bind({ kind, id, box: box.keyId, body })]
+    }),
+    ...(unit.counters ?? []).map((name) => [statements.raiseCounter.bind({ name })]),
+    ...unit.audit.map((entry) => auditEntry(entry, sealing)),
+  ])
+  return parts.flat()
+}
+
+function guarded(guard: NonNullable<Statement['guard']>, bound: Statement): Statement {
+  return { ...bound, guard }
+}
+
+/** The owner whose key seals a resource: its patient, else the clinic. */
+export function ownerOf(resource: Identified): string {
+  return patientOf(resource) ?? 'clinic'
+}
+
+export function placeOf(type: string, id: string, version: number): string {
+  return `${type}/${id}/${version}/body`
+}
+
+async function resource(write: ResourceWrite, { vault }: Sealing): Promise<Statement[]> {
+  const { resource: next, version, updated } = write
+  const { resourceType: type, id } = next
+  const gone = write.previous ? await rowsOf(write.previous, vault) : undefined
+  const removed = gone
+    ? [
+        ...gone.hashes.map((hash) => statements.deleteToken.bind({ hash, id })),
+        ...gone.params.map((param) => statements.deleteDates.bind({ id, param })),
+      ]
+    : []
+  if (write.deleted) {
+    const bound = statements.insertVersion.bind({ type, id, version, updated, box: null, body: null })
+    return [guarded('version', bound), ...removed]
+  }
+  const box = await vault.box(ownerOf(next))
+  const body = box.seal(JSON.stringify(next), placeOf(type, id, version))
+  const { hashes, dates } = await rowsOf(next, vault)
+  return [
+    guarded('version', statements.insertVersion.bind({ type, id, version, updated, box: box.keyId, body })),
+    ...removed,
+    ...hashes.map((hash) => statements.insertToken.bind({ hash, id })),
+    ...dates.map((row) => statements.insertDate.bind({ id, ...row })),
+    statements.insertDate.bind({ id, param: `${type}._lastUpdated`, low: updated, high: updated }),
+  ]
+}
+
+/** The search rows of a version: what is written with it, and taken away when the next one comes. */
+async function rowsOf(resource: Identified, vault: Vault) {
+  const type = resource.resourceType
+  const { tokens, dates } = indexRows(resource)
+  const box = tokens.some((row) => row.perPatient) ? await vault.box(ownerOf(resource)) : undefined
+  const hashes = tokens.map((row) => {
+    const field = `${type}.${row.param}`
+    return row.perPatient && box ? box.index(field, row.value) : vault.index(field, row.value)
+  })
+  const named = dates.map(({ param, low, high }) => ({ param: `${type}.${param}`, low, high }))
+  return { hashes, dates: named, params: [...new Set(named.map((row) => row.param)), `${type}._lastUpdated`] }
+}
+
+async function delivery(each: NewDelivery, unit: CommitUnit, { vault }: Sealing): Promise<Statement[]> {
+  const box = await vault.box('clinic')
+  const { id, destination, due, resources, patient } = each
+  const body = box.seal(JSON.stringify({ resources, patient }), `delivery/${id}`)
+  const lane = vault.mac('lane', destination, patient ?? id).subarray(0, 16)
+  const created = unit.audit[0]?.recorded ?? due
+  return [statements.insertDelivery.bind({ id, destination, lane, due, created, box: box.keyId, body })]
+}
+
+function settlement({ delivery, attempt, state, reason, due, at }: Settlement): Statement[] {
+  const row = { delivery, number: attempt, state, reason: reason ?? null }
+  return [
+    guarded('attempt', statements.insertAttempt.bind({ ...row, at })),
+    statements.settleDelivery.bind({ ...row, due: due ?? at }),
+  ]
+}
+
+async function receipt(
+  { sender, messageId, body, answer, at }: NewReceipt,
+  { vault }: Sealing,
+): Promise<Statement[]> {
+  const key = receiptKey(vault, sender, messageId)
+  if (answer === undefined) {
+    return [
+      guarded('receipt', statements.insertReceipt.bind({ key, hash: null, box: null, answer: null, at })),
+    ]
+  }
+  const box = await vault.box('clinic')
+  const sealed = box.seal(answer, receiptPlace(key))
+  const hash = vault.mac('receipt-body', body)
+  return [
+    guarded('receipt', statements.insertReceipt.bind({ key, hash, box: box.keyId, answer: sealed, at })),
+  ]
+}
+
+export function receiptKey(vault: Vault, sender: string, messageId: string): Uint8Array {
+  return vault.mac('receipt', sender, messageId)
+}
+
+export function receiptPlace(key: Uint8Array): string {
+  return `receipt/${Array.from(key, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+}
+
+async function auditEntry(entry: AuditEntry, { vault, leaves }: Sealing): Promise<Statement[]> {
+  const box = await vault.box(auditOwner(entry.recorded))
+  const { sealed, entry: leaf } = leaves.seal(entry, box)
+  const found = [
+    ...(entry.patient ? [vault.index('AuditEvent.patient', entry.patient)] : []),
+    ...entry.entities.map((each) => vault.index('AuditEvent.entity', each.replace(/\/_history\/.*$/, ''))),
+    ...(entry.agent ? [vault.index('AuditEvent.agent', entry.agent)] : []),
+  ]
+  return [
+    statements.insertAuditEvent.bind({
+      id: entry.id,
+      recorded: entry.recorded,
+      box: box.keyId,
+      body: sealed,
+    }),
+    ...found.map((hash) => statements.insertToken.bind({ hash, id: entry.id })),
+    { ...statements.appendLeaf.bind({ event: entry.id, entry: leaf }), returns: true },
+  ]
+}
+
+/** Audit bodies are under a key class of their own, a key a day: far below what AES-GCM allows under one key. */
+function auditOwner(recorded: number): string {
+  return `audit/${new Date(recorded).toISOString().slice(0, 10)}`
+}

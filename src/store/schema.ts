@@ -1,0 +1,202 @@
+import {
+  type CompiledQuery,
+  DummyDriver,
+  Kysely,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  sql,
+} from 'kysely'
+
+/**
+ * The tables. What stands in the clear: types, random or keyed ids, versions, times, states, log positions. All else is
+ * sealed or a keyed hash (docs/threat-model.md says why each column may be read).
+ */
+export interface Tables {
+  /** Every version of every resource; the primary key is If-Match. */
+  version: {
+    type: string
+    id: string
+    version: number
+    updated: number
+    /** Key id of the box that opens `body`; null for a deletion. */
+    box: string | null
+    body: Uint8Array | null
+  }
+  /** Search rows of current versions: token, reference and uri parameters as blind indexes over `Type.param` and value. */
+  token_row: { hash: Uint8Array; id: string }
+  /** Search rows of current versions: dates as milliseconds. `param` is `Type.name`. */
+  date_row: { id: string; param: string; low: number; high: number }
+  /** Sealed AuditEvents. */
+  audit_event: { id: string; recorded: number; box: string; body: Uint8Array }
+  /** The Merkle log: appended to, never changed (triggers). */
+  leaf: { position: number; event: string; entry: Uint8Array }
+  checkpoint: { size: number; note: string; peaks: Uint8Array }
+  delivery: {
+    seq: number
+    id: string
+    destination: string
+    /** Keyed hash of patient and destination: deliveries of one lane keep their order. */
+    lane: Uint8Array
+    state: string
+    attempt: number
+    due: number
+    lease: number
+    created: number
+    reason: string | null
+    box: string
+    body: Uint8Array
+  }
+  /** One row for each settled attempt: a second settlement of the same attempt violates the key. */
+  attempt: { delivery: string; number: number; state: string; reason: string | null; at: number }
+  /** Keyed hash of sender and message id → keyed hash of the body and the sealed answer (null: purged). */
+  receipt: {
+    key: Uint8Array
+    hash: Uint8Array | null
+    box: string | null
+    answer: Uint8Array | null
+    at: number
+  }
+  registration: { kind: string; id: string; box: string; body: Uint8Array }
+  nonce: { key: Uint8Array; expires: number }
+  counter: { name: string; value: number }
+  migration: { name: string }
+}
+
+/** Builds and compiles statements for SQLite; runs none. */
+export const sqlite = new Kysely<Tables>({
+  dialect: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+})
+
+export interface Migration {
+  name: string
+  statements: CompiledQuery[]
+}
+
+const never = (table: string, act: 'UPDATE' | 'DELETE') =>
+  sql`CREATE TRIGGER ${sql.raw(`${table}_no_${act.toLowerCase()} BEFORE ${act} ON ${table}`)}
+      BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END`.compile(sqlite)
+
+/** Forward only; each runs once, in order, in a transaction of its own. */
+export const migrations: readonly Migration[] = [
+  {
+    name: '001-first',
+    statements: [
+      sqlite.schema
+        .createTable('version')
+        .addColumn('type', 'text', (c) => c.notNull())
+        .addColumn('id', 'text', (c) => c.notNull())
+        .addColumn('version', 'integer', (c) => c.notNull())
+        .addColumn('updated', 'integer', (c) => c.notNull())
+        .addColumn('box', 'text')
+        .addColumn('body', 'blob')
+        .addUniqueConstraint('version_key', ['type', 'id', 'version'])
+        .compile(),
+      sqlite.schema
+        .createTable('token_row')
+        .addColumn('hash', 'blob', (c) => c.notNull())
+        .addColumn('id', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('token_row_key', ['hash', 'id'])
+        .modifyEnd(sql`WITHOUT ROWID`)
+        .compile(),
+      sqlite.schema
+        .createTable('date_row')
+        .addColumn('id', 'text', (c) => c.notNull())
+        .addColumn('param', 'text', (c) => c.notNull())
+        .addColumn('low', 'integer', (c) => c.notNull())
+        .addColumn('high', 'integer', (c) => c.notNull())
+        .addPrimaryKeyConstraint('date_row_key', ['id', 'param', 'low', 'high'])
+        .modifyEnd(sql`WITHOUT ROWID`)
+        .compile(),
+      sqlite.schema.createIndex('date_row_order').on('date_row').columns(['param', 'low', 'id']).compile(),
+      sqlite.schema
+        .createTable('audit_event')
+        .addColumn('id', 'text', (c) => c.notNull().primaryKey())
+        .addColumn('recorded', 'integer', (c) => c.notNull())
+        .addColumn('box', 'text', (c) => c.notNull())
+        .addColumn('body', 'blob', (c) => c.notNull())
+        .compile(),
+      sqlite.schema.createIndex('audit_event_order').on('audit_event').columns(['recorded', 'id']).compile(),
+      sqlite.schema
+        .createTable('leaf')
+        .addColumn('position', 'integer', (c) => c.notNull().primaryKey())
+        .addColumn('event', 'text', (c) => c.notNull().unique())
+        .addColumn('entry', 'blob', (c) => c.notNull())
+        .compile(),
+      // A gap or a REPLACE would need a position that is not the next one.
+      sql`CREATE TRIGGER leaf_in_order BEFORE INSERT ON leaf
+          WHEN NEW.position <> (SELECT coalesce(max(position) + 1, 0) FROM leaf)
+          BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END`.compile(sqlite),
+      never('leaf', 'UPDATE'),
+      never('leaf', 'DELETE'),
+      sqlite.schema
+        .createTable('checkpoint')
+        .addColumn('size', 'integer', (c) => c.notNull().primaryKey())
+        .addColumn('note', 'text', (c) => c.notNull())
+        .addColumn('peaks', 'blob', (c) => c.notNull())
+        .compile(),
+      never('checkpoint', 'UPDATE'),
+      never('checkpoint', 'DELETE'),
+      sqlite.schema
+        .createTable('delivery')
+        .addColumn('seq', 'integer', (c) => c.notNull().primaryKey())
+        .addColumn('id', 'text', (c) => c.notNull().unique())
+        .addColumn('destination', 'text', (c) => c.notNull())
+        .addColumn('lane', 'blob', (c) => c.notNull())
+        .addColumn('state', 'text', (c) => c.notNull())
+        .addColumn('attempt', 'integer', (c) => c.notNull())
+        .addColumn('due', 'integer', (c) => c.notNull())
+        .addColumn('lease', 'integer', (c) => c.notNull())
+        .addColumn('created', 'integer', (c) => c.notNull())
+        .addColumn('reason', 'text')
+        .addColumn('box', 'text', (c) => c.notNull())
+        .addColumn('body', 'blob', (c) => c.notNull())
+        .compile(),
+      sql`CREATE INDEX delivery_open ON delivery (lane, seq) WHERE state IN ('queued', 'claimed')`.compile(
+        sqlite,
+      ),
+      sqlite.schema
+        .createTable('attempt')
+        .addColumn('delivery', 'text', (c) => c.notNull())
+        .addColumn('number', 'integer', (c) => c.notNull())
+        .addColumn('state', 'text', (c) => c.notNull())
+        .addColumn('reason', 'text')
+        .addColumn('at', 'integer', (c) => c.notNull())
+        .addPrimaryKeyConstraint('attempt_key', ['delivery', 'number'])
+        .modifyEnd(sql`WITHOUT ROWID`)
+        .compile(),
+      sqlite.schema
+        .createTable('receipt')
+        .addColumn('key', 'blob', (c) => c.notNull().primaryKey())
+        .addColumn('hash', 'blob')
+        .addColumn('box', 'text')
+        .addColumn('answer', 'blob')
+        .addColumn('at', 'integer', (c) => c.notNull())
+        .compile(),
+      sqlite.schema
+        .createTable('registration')
+        .addColumn('kind', 'text', (c) => c.notNull())
+        .addColumn('id', 'text', (c) => c.notNull())
+        .addColumn('box', 'text', (c) => c.notNull())
+        .addColumn('body', 'blob', (c) => c.notNull())
+        .addPrimaryKeyConstraint('registration_key', ['kind', 'id'])
+        .compile(),
+      sqlite.schema
+        .createTable('nonce')
+        .addColumn('key', 'blob', (c) => c.notNull().primaryKey())
+        .addColumn('expires', 'integer', (c) => c.notNull())
+        .modifyEnd(sql`WITHOUT ROWID`)
+        .compile(),
+      sqlite.schema
+        .createTable('counter')
+        .addColumn('name', 'text', (c) => c.notNull().primaryKey())
+        .addColumn('value', 'integer', (c) => c.notNull())
+        .compile(),
+    ],
+  },
+]

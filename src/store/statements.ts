@@ -1,0 +1,273 @@
+import { sql } from 'kysely'
+import { sqlite as db } from './schema.ts'
+import { template } from './template.ts'
+
+/* Every statement of fixed shape, compiled once when the store is loaded. */
+
+type Bytes = Uint8Array
+
+export const insertVersion = template<{
+  type: string
+  id: string
+  version: number
+  updated: number
+  box: string | null
+  body: Bytes | null
+}>((p) =>
+  db.insertInto('version').values({
+    type: p.type,
+    id: p.id,
+    version: p.version,
+    updated: p.updated,
+    box: p.box,
+    body: p.body,
+  }),
+)
+
+/** The same value twice in one resource (an identifier listed twice) is one row. */
+export const insertToken = template<{ hash: Bytes; id: string }>((p) =>
+  db
+    .insertInto('token_row')
+    .values({ hash: p.hash, id: p.id })
+    .onConflict((c) => c.doNothing()),
+)
+export const deleteToken = template<{ hash: Bytes; id: string }>((p) =>
+  db.deleteFrom('token_row').where('hash', '=', p.hash).where('id', '=', p.id),
+)
+export const insertDate = template<{ id: string; param: string; low: number; high: number }>((p) =>
+  db
+    .insertInto('date_row')
+    .values({ id: p.id, param: p.param, low: p.low, high: p.high })
+    .onConflict((c) => c.doNothing()),
+)
+export const deleteDates = template<{ id: string; param: string }>((p) =>
+  db.deleteFrom('date_row').where('id', '=', p.id).where('param', '=', p.param),
+)
+
+export const insertAuditEvent = template<{ id: string; recorded: number; box: string; body: Bytes }>((p) =>
+  db.insertInto('audit_event').values({ id: p.id, recorded: p.recorded, box: p.box, body: p.body }),
+)
+/** The next position is found by the database, so that a unit that fails leaves no gap. */
+export const appendLeaf = template<{ event: string; entry: Bytes }>((p) =>
+  db
+    .insertInto('leaf')
+    .columns(['position', 'event', 'entry'])
+    .expression((e) =>
+      e
+        .selectFrom('leaf')
+        .select([
+          sql<number>`coalesce(max(position) + 1, 0)`.as('position'),
+          sql<string>`${p.event}`.as('event'),
+          sql<Bytes>`${p.entry}`.as('entry'),
+        ]),
+    )
+    .returning('position'),
+)
+
+export const insertDelivery = template<{
+  id: string
+  destination: string
+  lane: Bytes
+  due: number
+  created: number
+  box: string
+  body: Bytes
+}>((p) =>
+  db
+    .insertInto('delivery')
+    .columns([
+      'seq',
+      'id',
+      'destination',
+      'lane',
+      'state',
+      'attempt',
+      'due',
+      'lease',
+      'created',
+      'box',
+      'body',
+    ])
+    .expression((e) =>
+      e
+        .selectFrom('delivery')
+        .select([
+          sql<number>`coalesce(max(seq) + 1, 1)`.as('seq'),
+          sql<string>`${p.id}`.as('id'),
+          sql<string>`${p.destination}`.as('destination'),
+          sql<Bytes>`${p.lane}`.as('lane'),
+          sql<string>`'queued'`.as('state'),
+          sql<number>`0`.as('attempt'),
+          sql<number>`${p.due}`.as('due'),
+          sql<number>`0`.as('lease'),
+          sql<number>`${p.created}`.as('created'),
+          sql<string>`${p.box}`.as('box'),
+          sql<Bytes>`${p.body}`.as('body'),
+        ]),
+    ),
+)
+
+export const insertAttempt = template<{
+  delivery: string
+  number: number
+  state: string
+  reason: string | null
+  at: number
+}>((p) =>
+  db.insertInto('attempt').values({
+    delivery: p.delivery,
+    number: p.number,
+    state: p.state,
+    reason: p.reason,
+    at: p.at,
+  }),
+)
+/** Only the attempt that holds the claim changes the delivery; a late one leaves its row in `attempt` and no more. */
+export const settleDelivery = template<{
+  delivery: string
+  number: number
+  state: string
+  reason: string | null
+  due: number
+}>((p) =>
+  db
+    .updateTable('delivery')
+    .set({ state: p.state, reason: p.reason, due: p.due, lease: 0 })
+    .where('id', '=', p.delivery)
+    .where('attempt', '=', p.number),
+)
+export const requeueDelivery = template<{ delivery: string; due: number }>((p) =>
+  db
+    .updateTable('delivery')
+    .set({ state: 'queued', due: p.due, lease: 0, reason: null })
+    .where('id', '=', p.delivery)
+    .where('state', 'in', ['dead', 'stopped']),
+)
+const claimable = (p: { now: number }) => sql<boolean>`(
+    (state = 'queued' AND due <= ${p.now}) OR (state = 'claimed' AND lease <= ${p.now}))`
+const firstOfLane = sql<boolean>`NOT EXISTS (SELECT 1 FROM delivery AS earlier
+    WHERE earlier.lane = delivery.lane AND earlier.seq < delivery.seq AND earlier.state IN ('queued', 'claimed'))`
+export const claimDeliveries = template<{ now: number; lease: number; limit: number }>((p) =>
+  db
+    .updateTable('delivery')
+    .set((e) => ({ state: 'claimed', attempt: e('attempt', '+', 1), lease: p.lease }))
+    .where('seq', 'in', (e) =>
+      e
+        .selectFrom('delivery')
+        .select('seq')
+        .where('state', 'in', ['queued', 'claimed'])
+        .where(claimable(p))
+        .where(firstOfLane)
+        .orderBy('seq')
+        .limit(p.limit),
+    )
+    .returningAll(),
+)
+export const nextDelivery = template<object>(() =>
+  db
+    .selectFrom('delivery')
+    .select(sql<number>`min(CASE state WHEN 'queued' THEN due ELSE lease END)`.as('due'))
+    .where('state', 'in', ['queued', 'claimed'])
+    .where(firstOfLane),
+)
+export const listDeliveries = template<{ limit: number }>((p) =>
+  db.selectFrom('delivery').selectAll().orderBy('seq', 'desc').limit(p.limit),
+)
+
+export const insertReceipt = template<{
+  key: Bytes
+  hash: Bytes | null
+  box: string | null
+  answer: Bytes | null
+  at: number
+}>((p) =>
+  db.insertInto('receipt').values({ key: p.key, hash: p.hash, box: p.box, answer: p.answer, at: p.at }),
+)
+export const findReceipt = template<{ key: Bytes }>((p) =>
+  db.selectFrom('receipt').selectAll().where('key', '=', p.key),
+)
+
+export const putRegistration = template<{ kind: string; id: string; box: string; body: Bytes }>((p) =>
+  db
+    .insertInto('registration')
+    .values({ kind: p.kind, id: p.id, box: p.box, body: p.body })
+    .onConflict((c) =>
+      c
+        .columns(['kind', 'id'])
+        .doUpdateSet((e) => ({ box: e.ref('excluded.box'), body: e.ref('excluded.body') })),
+    ),
+)
+export const findRegistration = template<{ kind: string; id: string }>((p) =>
+  db.selectFrom('registration').selectAll().where('kind', '=', p.kind).where('id', '=', p.id),
+)
+export const listRegistrations = template<{ kind: string }>((p) =>
+  db.selectFrom('registration').selectAll().where('kind', '=', p.kind).orderBy('id'),
+)
+
+export const insertNonce = template<{ key: Bytes; expires: number }>((p) =>
+  db.insertInto('nonce').values({ key: p.key, expires: p.expires }),
+)
+export const sweepNonces = template<{ now: number }>((p) =>
+  db.deleteFrom('nonce').where('expires', '<', p.now),
+)
+
+export const raiseCounter = template<{ name: string }>((p) =>
+  db
+    .insertInto('counter')
+    .values({ name: p.name, value: 1 })
+    .onConflict((c) => c.column('name').doUpdateSet((e) => ({ value: e('counter.value', '+', 1) }))),
+)
+export const listCounters = template<object>(() => db.selectFrom('counter').selectAll().orderBy('name'))
+
+export const readCurrent = template<{ type: string; id: string }>((p) =>
+  db
+    .selectFrom('version')
+    .selectAll()
+    .where('type', '=', p.type)
+    .where('id', '=', p.id)
+    .orderBy('version', 'desc')
+    .limit(1),
+)
+export const readVersion = template<{ type: string; id: string; version: number }>((p) =>
+  db
+    .selectFrom('version')
+    .selectAll()
+    .where('type', '=', p.type)
+    .where('id', '=', p.id)
+    .where('version', '=', p.version),
+)
+export const readHistory = template<{ type: string; id: string; limit: number }>((p) =>
+  db
+    .selectFrom('version')
+    .selectAll()
+    .where('type', '=', p.type)
+    .where('id', '=', p.id)
+    .orderBy('version', 'desc')
+    .limit(p.limit),
+)
+export const readAuditEvent = template<{ id: string }>((p) =>
+  db.selectFrom('audit_event').selectAll().where('id', '=', p.id),
+)
+
+export const logSize = template<object>(() =>
+  db.selectFrom('leaf').select(sql<number>`coalesce(max(position) + 1, 0)`.as('size')),
+)
+export const logRows = template<{ from: number; limit: number }>((p) =>
+  db
+    .selectFrom('leaf')
+    .leftJoin('audit_event', 'audit_event.id', 'leaf.event')
+    .select(['leaf.position', 'leaf.event', 'leaf.entry', 'audit_event.body'])
+    .where('leaf.position', '>=', p.from)
+    .orderBy('leaf.position')
+    .limit(p.limit),
+)
+export const logPosition = template<{ event: string }>((p) =>
+  db.selectFrom('leaf').select('position').where('event', '=', p.event),
+)
+export const listCheckpoints = template<object>(() => db.selectFrom('checkpoint').selectAll().orderBy('size'))
+export const lastCheckpoint = template<object>(() =>
+  db.selectFrom('checkpoint').selectAll().orderBy('size', 'desc').limit(1),
+)
+export const addCheckpoint = template<{ size: number; note: string; peaks: Bytes }>((p) =>
+  db.insertInto('checkpoint').values({ size: p.size, note: p.note, peaks: p.peaks }),
+)

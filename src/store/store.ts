@@ -1,0 +1,173 @@
+import type { Committed, CommitUnit, VersionRef } from '#core/commit.ts'
+import { Failure, type FailureKind } from '#core/failure.ts'
+import type { LeafMaker, Store, Stored, StoredDelivery, Vault } from '#core/ports.ts'
+import type { SearchQuery } from '#core/query.ts'
+import { compileUnit, placeOf, receiptKey, receiptPlace } from './commit.ts'
+import type { Driver, Guard, Row } from './driver.ts'
+import type { Tables } from './schema.ts'
+import { compileSearch } from './search.ts'
+import * as statements from './statements.ts'
+import type { Bound } from './template.ts'
+
+export interface StoreOptions {
+  driver: Driver
+  vault: Vault
+  leaves: LeafMaker
+}
+
+const lost: Record<Guard, [FailureKind, string]> = {
+  version: ['precondition-failed', 'The resource was changed in between: read it again and repeat'],
+  receipt: ['conflict', 'This message is being taken in already'],
+  nonce: ['conflict', 'This one-time value was used before'],
+  attempt: ['conflict', 'This delivery attempt was settled already'],
+}
+
+/** The store over any driver: what is written is sealed, what is read is opened, here and nowhere else. */
+export function createStore({ driver, vault, leaves }: StoreOptions): Store {
+  const listeners: ((unit: CommitUnit) => void)[] = []
+
+  async function rows<T>(query: Bound): Promise<T[]> {
+    return (await driver.all(query)) as T[]
+  }
+
+  async function commit(unit: CommitUnit): Promise<Committed> {
+    const outcome = await driver.atomically(await compileUnit(unit, { vault, leaves }))
+    if (!outcome.ok) {
+      const [kind, text] = lost[outcome.guard]
+      throw new Failure(kind, text, { cause: outcome.cause })
+    }
+    for (const listen of listeners) listen(unit)
+    return { leaves: outcome.rows.map((row) => Number(row.position)) }
+  }
+
+  async function openVersion(row: Tables['version']): Promise<Stored> {
+    const { type, id, version, updated, box, body } = row
+    if (!box || !body) return { type, id, version, updated, deleted: true, json: '' }
+    const json = (await vault.open(box)).open(body, placeOf(type, id, version))
+    return { type, id, version, updated, deleted: false, json }
+  }
+
+  async function openAuditEvent(row: Tables['audit_event']): Promise<Stored> {
+    const json = leaves.open(row.id, row.body, await vault.open(row.box))
+    return { type: 'AuditEvent', id: row.id, version: 1, updated: row.recorded, deleted: false, json }
+  }
+
+  async function read(type: string, id: string): Promise<Stored | undefined> {
+    if (type === 'AuditEvent') {
+      const [event] = await rows<Tables['audit_event']>(statements.readAuditEvent.bind({ id }))
+      return event && openAuditEvent(event)
+    }
+    const [row] = await rows<Tables['version']>(statements.readCurrent.bind({ type, id }))
+    return row && openVersion(row)
+  }
+
+  async function openDelivery(row: Tables['delivery']): Promise<StoredDelivery> {
+    const { id, destination, state, attempt, due, created, reason, box, body } = row
+    const opened = JSON.parse((await vault.open(box)).open(body, `delivery/${id}`)) as {
+      resources: VersionRef[]
+      patient?: StoredDelivery['patient']
+    }
+    const known = { id, destination, attempt, due, created, ...opened }
+    return { ...known, state: state as StoredDelivery['state'], ...(reason ? { reason } : {}) }
+  }
+
+  return {
+    commit,
+    onCommit: (listener) => void listeners.push(listener),
+    read,
+
+    async readVersion(type, id, version) {
+      if (type === 'AuditEvent') return version === 1 ? read(type, id) : undefined
+      const [row] = await rows<Tables['version']>(statements.readVersion.bind({ type, id, version }))
+      return row && openVersion(row)
+    },
+
+    async history(type, id, limit) {
+      const found = await rows<Tables['version']>(statements.readHistory.bind({ type, id, limit }))
+      return Promise.all(found.map(openVersion))
+    },
+
+    async search(query: SearchQuery) {
+      const found = await rows<{ id: string; key: number }>(await compileSearch(query, vault))
+      const opened = await Promise.all(
+        found.map(async ({ id, key }) => ({ stored: await read(query.type, id), cursor: { key, id } })),
+      )
+      return opened.flatMap(({ stored, cursor }) => (stored && !stored.deleted ? [{ stored, cursor }] : []))
+    },
+
+    async findReceipt(sender, messageId, body) {
+      const key = receiptKey(vault, sender, messageId)
+      const [row] = await rows<Tables['receipt']>(statements.findReceipt.bind({ key }))
+      if (!row) return undefined
+      if (!row.hash || !row.box || !row.answer) return { outcome: 'purged' }
+      if (body && !equal(row.hash, vault.mac('receipt-body', body))) return { outcome: 'differs' }
+      return { outcome: 'same', answer: (await vault.open(row.box)).open(row.answer, receiptPlace(key)) }
+    },
+
+    async claimDeliveries(now, leaseMs, limit) {
+      const claim = statements.claimDeliveries.bind({ now, lease: now + leaseMs, limit })
+      return Promise.all((await rows<Tables['delivery']>(claim)).map(openDelivery))
+    },
+    async deliveries(limit) {
+      return Promise.all(
+        (await rows<Tables['delivery']>(statements.listDeliveries.bind({ limit }))).map(openDelivery),
+      )
+    },
+    async nextDelivery() {
+      const [row] = await rows<{ due: number | null }>(statements.nextDelivery.bind({}))
+      return row?.due ?? undefined
+    },
+    async requeueDelivery(id, due, audit) {
+      const unit = await compileUnit({ audit }, { vault, leaves })
+      await driver.atomically([statements.requeueDelivery.bind({ delivery: id, due }), ...unit])
+    },
+
+    async findRegistration(kind, id) {
+      const [row] = await rows<Tables['registration']>(statements.findRegistration.bind({ kind, id }))
+      return row && openRegistration(row)
+    },
+    async registrations(kind) {
+      const found = await rows<Tables['registration']>(statements.listRegistrations.bind({ kind }))
+      return Promise.all(found.map(async (row) => ({ id: row.id, json: await openRegistration(row) })))
+    },
+    async counters() {
+      const found = await rows<Tables['counter']>(statements.listCounters.bind({}))
+      return Object.fromEntries(found.map(({ name, value }) => [name, value]))
+    },
+    async sweep(now) {
+      await driver.atomically([statements.sweepNonces.bind({ now })])
+    },
+
+    async logSize() {
+      const [row] = await rows<{ size: number }>(statements.logSize.bind({}))
+      return row?.size ?? 0
+    },
+    async logRows(from, limit) {
+      const found = await rows<Row>(statements.logRows.bind({ from, limit }))
+      return found.map((row) => ({
+        position: row.position as number,
+        eventId: row.event as string,
+        entry: row.entry as Uint8Array,
+        ...(row.body ? { sealed: row.body as Uint8Array } : {}),
+      }))
+    },
+    async logPosition(event) {
+      const [row] = await rows<{ position: number }>(statements.logPosition.bind({ event }))
+      return row?.position
+    },
+    checkpoints: () => rows(statements.listCheckpoints.bind({})),
+    lastCheckpoint: async () => (await rows<Tables['checkpoint']>(statements.lastCheckpoint.bind({})))[0],
+    async addCheckpoint(row) {
+      await driver.atomically([statements.addCheckpoint.bind(row)])
+    },
+    close: () => driver.close(),
+  }
+
+  async function openRegistration(row: Tables['registration']): Promise<string> {
+    return (await vault.open(row.box)).open(row.body, `registration/${row.kind}/${row.id}`)
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
+}
