@@ -20,16 +20,14 @@ export const standardDelimiters: Delimiters = {
   truncation: '',
 }
 
-/** Reads MSH-1 and MSH-2 from the start of an MSH, FHS or BHS segment. Throws Failure `malformed`. */
+/**
+ * Reads MSH-1 and MSH-2 from the start of an MSH, FHS or BHS segment. It reads what can be read, so that any message
+ * can be kept and answered; `requireDelimiters` says whether it can also be trusted.
+ */
 export function readDelimiters(header: string): Delimiters {
-  const field = header.charAt(3)
-  const end = header.indexOf(field, 4)
-  const encoding = header.slice(4, end === -1 ? undefined : end)
-  const all = field + encoding
-  if (field === '' || encoding === '') throw refused('MSH-1 and MSH-2 must name the delimiters', 'MSH-2')
-  if (encoding.length > 5) throw refused('MSH-2 may hold five delimiters at the most', 'MSH-2')
-  if (/[\p{L}\p{N}\s\p{Cc}\p{Cs}"]/u.test(all)) throw refused('A delimiter must be a visible sign', 'MSH-2')
-  if (new Set(all).size !== all.length) throw refused('The delimiters must differ from each other', 'MSH-2')
+  const field = header.charAt(3) || standardDelimiters.field
+  const encoding = rawEncoding(header, field)
+  if (encoding === '') return { ...standardDelimiters, field }
   return {
     field,
     component: encoding.charAt(0),
@@ -40,12 +38,29 @@ export function readDelimiters(header: string): Delimiters {
   }
 }
 
+/** Throws Failure `malformed` where two delimiters are the same, missing, or could be taken for data. */
+export function requireDelimiters(header: string): void {
+  const field = header.charAt(3)
+  const encoding = rawEncoding(header, field)
+  if (encoding === '') throw refused('MSH-2 must name the delimiters')
+  if (encoding.length > 5) throw refused('MSH-2 may hold five delimiters at the most')
+  if (/[\p{L}\p{N}\s\p{Cc}\p{Cs}"]/u.test(field + encoding))
+    throw refused('A delimiter must be a visible sign')
+  if (new Set(field + encoding).size !== encoding.length + 1)
+    throw refused('Delimiters must differ from each other')
+}
+
 /** MSH-2 as these delimiters spell it. */
 export function encodingCharacters(delimiters: Delimiters): string {
   const { component, repetition, subcomponent, truncation } = delimiters
   return component + repetition + delimiters.escape + subcomponent + truncation
 }
 
-function refused(text: string, expression: string): Failure {
-  return new Failure('malformed', [{ text, expression }])
+function rawEncoding(header: string, field: string): string {
+  const end = header.indexOf(field, 4)
+  return header.slice(4, end === -1 ? undefined : end)
+}
+
+function refused(text: string): Failure {
+  return new Failure('malformed', [{ text, expression: 'MSH-2' }])
 }
