@@ -49,8 +49,8 @@ export interface ClientRegistration {
   grants: string[]
   /** Public keys (RFC 7517 JWK Set); never private or symmetric members. */
   jwks: { keys: Record<string, unknown>[] }
-  /** Namespace of message ids and identifiers this sender uses. */
+  /** Effective on the next request. */
   active: boolean
-  /** For HL7 v2: peers recognised as this client, and the zone of times without offset. */
-  hl7v2?: { application: string; facility: string; timeZone: string }
+  /** For HL7 v2: the addresses its MLLP connections come from, and the IANA zone of times without offset. */
+  hl7v2?: { addresses?: string[]; timeZone?: string }
 }

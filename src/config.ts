@@ -1,0 +1,92 @@
+import * as z from 'zod'
+import { Failure } from '#core/failure.ts'
+
+/** Where and how a clinic's gateway runs on Node. */
+const schema = z.strictObject({
+  /** Folder of the database, the key store and the log of checkpoints. */
+  POSTERN_DATA: z.string().default('postern-data'),
+  /** Folder of the keyring; `keyring` below the data folder when not given. Better on another disk. */
+  POSTERN_KEYRING: z.string().optional(),
+  /** Name of the clinic: part of every seal and of the audit log's origin. It cannot be changed later. */
+  POSTERN_CLINIC: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{0,62}$/, 'letters, digits, dots and dashes')
+    .default('clinic'),
+  POSTERN_HOST: z.string().default('127.0.0.1'),
+  POSTERN_PORT: z.coerce.number().int().min(0).max(65535).default(8080),
+  /** The address by which others reach this gateway; tokens are bound to it. */
+  POSTERN_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Without a port there is no MLLP listener. */
+  POSTERN_MLLP_PORT: z.coerce.number().int().min(0).max(65535).optional(),
+  /** IANA zone of HL7 v2 times without offset, where the partner has no setting of its own. */
+  POSTERN_TIME_ZONE: z.string().default('UTC').refine(isTimeZone, 'an IANA time zone, e.g. Europe/Berlin'),
+  /** Seconds between checkpoints of the audit log. */
+  POSTERN_CHECKPOINT_SECONDS: z.coerce.number().int().min(1).max(60).default(60),
+})
+
+export interface Config {
+  data: string
+  keyring: string
+  clinic: string
+  host: string
+  port: number
+  baseUrl?: string
+  mllpPort?: number
+  timeZone: string
+  checkpointMs: number
+}
+
+/**
+ * Reads the `POSTERN_` variables; this is the only file that does. An unknown one is an error that names its nearest
+ * neighbour, because a misspelt setting is a setting that silently does not hold.
+ */
+export function readConfig(environment: Record<string, string | undefined>): Config {
+  const own = Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('POSTERN_')))
+  const known = Object.keys(schema.shape)
+  const unknown = Object.keys(own).filter((name) => !known.includes(name))
+  const issues = unknown.map((name) => ({ text: `${name} is not a setting; did you mean ${nearest(name, known)}?` }))
+  const read = schema.safeParse(Object.fromEntries(known.map((name) => [name, own[name]])))
+  if (!read.success) {
+    issues.push(...read.error.issues.map((issue) => ({ text: `${issue.path.join('.')}: ${issue.message}` })))
+  }
+  if (!read.success || issues.length > 0) throw new Failure('invalid', issues)
+  const { data } = read
+  return {
+    data: data.POSTERN_DATA,
+    keyring: data.POSTERN_KEYRING ?? `${data.POSTERN_DATA}/keyring`,
+    clinic: data.POSTERN_CLINIC,
+    host: data.POSTERN_HOST,
+    port: data.POSTERN_PORT,
+    baseUrl: data.POSTERN_BASE_URL?.replace(/\/$/, ''),
+    mllpPort: data.POSTERN_MLLP_PORT,
+    timeZone: data.POSTERN_TIME_ZONE,
+    checkpointMs: data.POSTERN_CHECKPOINT_SECONDS * 1000,
+  }
+}
+
+function isTimeZone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }) !== undefined
+  } catch {
+    return false
+  }
+}
+
+function nearest(name: string, known: readonly string[]): string {
+  const ranked = known.map((each) => ({ each, far: distance(name, each) })).sort((a, b) => a.far - b.far)
+  return ranked[0]?.each ?? ''
+}
+
+/** Levenshtein. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

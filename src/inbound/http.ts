@@ -1,0 +1,147 @@
+import { type Context, Hono } from 'hono'
+import type { Act } from '#core/act.ts'
+import type { Caller } from '#core/caller.ts'
+import { Failure, failures } from '#core/failure.ts'
+import type { DoorRequest, DoorResponse } from '#core/http.ts'
+import { operationOutcome } from '#core/outcome.ts'
+
+/** Bytes of a body; attachments travel inline within this. */
+const maxBody = 6 * 1024 * 1024
+
+export interface HttpOptions {
+  routes: readonly Route[]
+  /** Proves who calls, from the Authorization header. Throws Failure `unauthenticated`. */
+  authenticate(authorization: string | undefined, network: string | undefined): Promise<Caller>
+  /** Tells the log of an act that no room behind the door could tell. */
+  audit(act: Omit<Act, 'at'>): Promise<void>
+  randomId(): string
+  /** Told of what should not have happened; never sees a body. */
+  onFault(fault: unknown, requestId: string): void
+}
+
+/**
+ * One way in. `policy` says who may try it: `public` needs no token, `token` is authenticated before its body is read.
+ * A route without a policy does not compile, and what has no route is answered only to those who are authenticated.
+ */
+export type Route =
+  | { policy: 'public'; method: Method; path: string; answer(request: OpenRequest): Promise<DoorResponse> }
+  | { policy: 'token'; method: Method; path: string; answer(request: DoorRequest): Promise<DoorResponse> }
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'ALL'
+
+/** A request of somebody unknown. */
+export type OpenRequest = Omit<DoorRequest, 'caller'> & { network: string | undefined }
+
+/** Set by the Node server and by the Worker: the address the connection came from. */
+export interface HttpBindings {
+  network?: string
+}
+
+/** The HTTP door: authenticates, reads, hands over, and renders every refusal as an OperationOutcome. */
+export function createHttp(options: HttpOptions): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  for (const route of options.routes) {
+    app.on(route.method === 'ALL' ? ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] : [route.method], [route.path], (c) =>
+      guarded(c, options, (requestId) => enter(c, route, requestId, options)),
+    )
+  }
+  app.all('*', (c) =>
+    guarded(c, options, async (requestId) => {
+      await authenticated(c, requestId, options)
+      throw new Failure('not-found', 'There is nothing at this address')
+    }),
+  )
+  return app
+}
+
+type Door = Context<{ Bindings: HttpBindings }>
+
+async function enter(c: Door, route: Route, requestId: string, options: HttpOptions): Promise<DoorResponse> {
+  if (route.policy === 'public') return route.answer({ ...(await open(c, requestId)), network: c.env?.network })
+  const caller = await authenticated(c, requestId, options)
+  return route.answer({ ...(await open(c, requestId)), caller })
+}
+
+async function authenticated(c: Door, requestId: string, options: HttpOptions): Promise<Caller> {
+  try {
+    return await options.authenticate(c.req.header('authorization'), c.env?.network)
+  } catch (cause) {
+    if (cause instanceof Failure && cause.kind === 'unauthenticated') {
+      const network = c.env?.network
+      const act = { kind: 'token', outcome: 'denied', outcomeText: cause.message, requestId } as const
+      await options.audit({ ...act, patients: [], entities: [], ...(network ? { network } : {}) })
+    }
+    throw cause
+  }
+}
+
+async function open(c: Door, requestId: string): Promise<Omit<DoorRequest, 'caller'>> {
+  const url = new URL(c.req.url)
+  return {
+    method: c.req.method,
+    path: url.pathname.slice(1),
+    query: url.searchParams,
+    header: (name) => c.req.header(name),
+    body: ['GET', 'HEAD'].includes(c.req.method) ? new Uint8Array(0) : await readBody(c.req.raw),
+    requestId,
+  }
+}
+
+async function readBody(request: Request): Promise<Uint8Array> {
+  const tooLarge = () => new Failure('too-large', `The body is larger than ${maxBody} bytes: send less at a time`)
+  const announced = request.headers.get('content-length')
+  if (announced !== null) {
+    if (Number(announced) > maxBody) throw tooLarge()
+    return new Uint8Array(await request.arrayBuffer())
+  }
+  if (!request.body) return new Uint8Array(0)
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+    size += chunk.length
+    if (size > maxBody) throw tooLarge()
+    chunks.push(chunk)
+  }
+  const body = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    body.set(chunk, at)
+    at += chunk.length
+  }
+  return body
+}
+
+const always = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+}
+
+async function guarded(
+  c: Door,
+  options: HttpOptions,
+  answer: (requestId: string) => Promise<DoorResponse>,
+): Promise<Response> {
+  const requestId = requestIdOf(c.req.header('x-request-id')) ?? options.randomId()
+  const { status, headers, body } = await answer(requestId).catch((fault) => refusal(fault, requestId, options))
+  return new Response(body === '' ? null : body, { status, headers: { ...always, 'x-request-id': requestId, ...headers } })
+}
+
+/** A caller's own request id is taken over when it is harmless to log. */
+function requestIdOf(header: string | undefined): string | undefined {
+  return header && /^[A-Za-z0-9._-]{8,64}$/.test(header) ? header : undefined
+}
+
+function refusal(fault: unknown, requestId: string, options: HttpOptions): DoorResponse {
+  if (!(fault instanceof Failure) || fault.kind === 'internal') options.onFault(fault, requestId)
+  const failure = fault instanceof Failure ? fault : new Failure('internal', 'Something went wrong here; it was noted')
+  return refuse(failure)
+}
+
+/** A failure as an answer. */
+export function refuse(failure: Failure): DoorResponse {
+  const headers: Record<string, string> = { 'content-type': 'application/fhir+json; charset=utf-8' }
+  if (failure.kind === 'unauthenticated') headers['www-authenticate'] = 'Bearer'
+  if (failure.kind === 'unavailable' || failure.kind === 'too-many') headers['retry-after'] = '1'
+  return { status: failures[failure.kind].http, headers, body: JSON.stringify(operationOutcome(failure)) }
+}

@@ -1,0 +1,266 @@
+import type { Act, Audit } from '#core/act.ts'
+import type { Caller } from '#core/caller.ts'
+import type { NewDelivery } from '#core/commit.ts'
+import { patientOf } from '#core/compartment.ts'
+import type { Access } from '#core/decision.ts'
+import type { Destination } from '#core/destination.ts'
+import { Failure, type Issue } from '#core/failure.ts'
+import type { Flow } from '#core/flow.ts'
+import type { Clock, Store, Vault } from '#core/ports.ts'
+import { type Identified, type Reference, referenceTo, type Resource, versioned } from '#core/resource.ts'
+import { createParties } from './parties.ts'
+import type { Answered, KeptReceipt } from './receipt.ts'
+import { receiversOf } from './receivers.ts'
+import type { Transformer } from './transform.ts'
+
+/** How often a message is tried again when another one made the same stub at the same moment. */
+const tries = 8
+
+export interface IntakePorts {
+  store: Store
+  access: Access
+  audit: Audit
+  vault: Vault
+  clock: Clock
+  transformer: Transformer
+  validator: { check(resource: Resource, profile?: string): Issue[] }
+}
+
+export interface Message {
+  flow: Flow
+  body: Uint8Array
+  caller: Caller
+  /** IANA zone for HL7 v2 times without offset. */
+  timeZone: string
+  requestId: string
+}
+
+/** What a message would become, with nothing stored (I13). */
+export interface Preview {
+  resources: Resource[]
+  issues: Issue[]
+  mapping?: { name: string; sha256: string }
+  deliveries: { destination: string; resources: string[] }[]
+  purged?: true
+}
+
+export interface Intake {
+  /** Takes a message in, once: the same message again gets its first receipt. */
+  ingest(message: Message): Promise<Answered>
+  preview(message: Message): Promise<Preview>
+  /** The receipt of a message this caller sent before. */
+  receipt(caller: Caller, messageId: string): Promise<Answered | undefined>
+}
+
+interface Understood {
+  source: unknown
+  messageId: string
+  warnings: Issue[]
+  /** Counter of a screening that is not kept. */
+  purge?: string
+}
+
+interface Made {
+  parties: Record<string, Reference>
+  /** Stubs first, then what the mapping made. */
+  writes: Identified[]
+  mapped: Identified[]
+  mapping: { name: string; sha256: string }
+  warnings: Issue[]
+  deliveries: { destination: Destination; resources: Identified[] }[]
+}
+
+/**
+ * The one write path of the doors: read → authorize → rules of care → transform → profile gate → commit → receipt.
+ * https://hl7.org/fhir/R4/http.html#rules for what is stored; DESIGN.md, "a flow is a value", for the shape.
+ */
+export function createIntake(ports: IntakePorts): Intake {
+  const { store, access, audit, vault, clock, transformer, validator } = ports
+  const parties = createParties({ store, vault })
+
+  function understand({ flow, body, caller, timeZone }: Message): Understood {
+    const gate = access.gate(caller, 'create', flow.primary)
+    if (!gate.permit) throw new Failure('forbidden', `Your token does not allow you to send ${flow.title}`)
+    const source = flow.read(body, { timeZone })
+    const warnings: Issue[] = []
+    const messageId = flow.messageId(source)
+    for (const rule of flow.rules) {
+      const verdict = rule(source, caller)
+      if (!verdict.keep) return { source, messageId, warnings, purge: verdict.counter }
+      warnings.push(...(verdict.warnings ?? []))
+    }
+    return { source, messageId, warnings }
+  }
+
+  async function make({ flow, caller, body }: Message, understood: Understood, at: number): Promise<Made> {
+    const { references, stubs } = await parties.resolve(flow.parties(understood.source), at)
+    const { resources, mapping, warnings } = await transformer.transform(flow, understood.source, {
+      caller,
+      body,
+      messageId: understood.messageId,
+      received: at,
+      references,
+    })
+    const mapped = resources.map((resource) => versioned(resource, resource.id ?? '', 1, at))
+    requireProfiles(flow, [...stubs, ...mapped])
+    await requireCreate(caller, mapped)
+    const destinations = (await store.registrations('destination')).map(({ json }) => JSON.parse(json) as Destination)
+    return {
+      parties: references,
+      writes: [...stubs, ...mapped],
+      mapped,
+      mapping,
+      warnings: [...understood.warnings, ...warnings],
+      deliveries: receiversOf(destinations, flow.receivers, mapped),
+    }
+  }
+
+  function requireProfiles(flow: Flow, resources: readonly Identified[]): void {
+    const issues = resources.flatMap((resource) => validator.check(resource, flow.profiles[resource.resourceType]))
+    const errors = issues.filter((issue) => (issue.severity ?? 'error') === 'error')
+    if (errors.length > 0) throw new Failure('invalid', errors)
+  }
+
+  async function requireCreate(caller: Caller, resources: readonly Identified[]): Promise<void> {
+    for (const incoming of resources) {
+      // Provenance is ours: the caller neither sent nor needs to be allowed it.
+      if (incoming.resourceType === 'Provenance') continue
+      const decision = await access.decide({ caller, interaction: 'create', type: incoming.resourceType, incoming })
+      if (!decision.permit) throw new Failure('forbidden', `You may not make this ${incoming.resourceType}`)
+    }
+  }
+
+  async function keep(message: Message, understood: Understood): Promise<Answered> {
+    const at = clock.now()
+    const made = await make(message, understood, at)
+    const deliveries = made.deliveries.map(({ destination, resources }) =>
+      newDelivery(vault, message.caller, understood.messageId, destination, resources, at),
+    )
+    const resources = made.mapped.map((resource) => `${referenceTo(resource)}/_history/1`)
+    const patients = [...new Set(made.mapped.map(patientOf).filter((each) => each !== undefined))]
+    const entries = audit.record({ ...actOf(message, at), outcome: 'success', patients, entities: resources })
+    const receipt: KeptReceipt = {
+      outcome: 'accepted',
+      flow: message.flow.name,
+      messageId: understood.messageId,
+      at,
+      resources,
+      parties: made.parties,
+      mapping: made.mapping,
+      warnings: made.warnings,
+      deliveries: deliveries.map((each) => each.id),
+      auditEvent: entries[0]?.id ?? '',
+    }
+    const { leaves } = await store.commit({
+      audit: entries,
+      writes: made.writes.map((resource) => ({ resource, version: 1, updated: at })),
+      deliveries,
+      receipt: { ...receiptKeyOf(message, understood), answer: JSON.stringify(receipt), at },
+    })
+    return { receipt: { ...receipt, leaf: leaves[0] }, replayed: false }
+  }
+
+  async function purge(message: Message, understood: Understood, counter: string): Promise<Answered> {
+    const at = clock.now()
+    await store.commit({
+      audit: audit.record({ ...actOf(message, at), outcome: 'success', patients: [], entities: [] }),
+      counters: [counter],
+      receipt: { ...receiptKeyOf(message, understood), at },
+    })
+    return { receipt: { outcome: 'purged' }, replayed: false }
+  }
+
+  async function receipt(caller: Caller, messageId: string, body?: Uint8Array): Promise<Answered | undefined> {
+    const found = await store.findReceipt(caller.clientId, messageId, body)
+    if (!found) return undefined
+    if (found.outcome === 'purged') return { receipt: { outcome: 'purged' }, replayed: true }
+    if (found.outcome === 'differs') {
+      throw new Failure('conflict', 'A different message with this id was taken in before: give this one an id of its own')
+    }
+    const answer = JSON.parse(found.answer) as KeptReceipt
+    return { receipt: { ...answer, leaf: await store.logPosition(answer.auditEvent) }, replayed: true }
+  }
+
+  async function ingestOnce(message: Message): Promise<Answered> {
+    const understood = understand(message)
+    for (let attempt = 1; ; attempt++) {
+      const before = await receipt(message.caller, understood.messageId, message.body)
+      if (before) return before
+      try {
+        if (understood.purge) return await purge(message, understood, understood.purge)
+        return await keep(message, understood)
+      } catch (cause) {
+        // Another copy of this message, or another message with the same stub, was faster: look again.
+        const raced = cause instanceof Failure && ['conflict', 'precondition-failed'].includes(cause.kind)
+        if (!raced || cause.cause === undefined || attempt === tries) throw cause
+      }
+    }
+  }
+
+  return {
+    ingest: (message) =>
+      ingestOnce(message).catch(async (cause) => {
+        if (cause instanceof Failure) await store.commit({ audit: audit.record(refusedAct(message, cause, clock.now())) })
+        throw cause
+      }),
+
+    async preview(message) {
+      const understood = understand(message)
+      const at = clock.now()
+      await store.commit({
+        audit: audit.record({ ...actOf(message, at), outcomeText: 'preview', outcome: 'success', patients: [], entities: [] }),
+      })
+      if (understood.purge) return { resources: [], issues: understood.warnings, deliveries: [], purged: true }
+      const made = await make(message, understood, at)
+      return {
+        resources: made.writes,
+        issues: made.warnings,
+        mapping: made.mapping,
+        deliveries: made.deliveries.map(({ destination, resources }) => ({
+          destination: destination.name,
+          resources: resources.map(referenceTo),
+        })),
+      }
+    },
+
+    receipt: (caller, messageId) => receipt(caller, messageId),
+  }
+}
+
+function actOf({ caller, requestId }: Message, at: number) {
+  return { kind: 'ingest', caller, requestId, at } as const
+}
+
+/** Refused messages are told too, without a word of what they held. */
+function refusedAct(message: Message, failure: Failure, at: number): Act {
+  const denied = failure.kind === 'forbidden' || failure.kind === 'unauthenticated'
+  return {
+    ...actOf(message, at),
+    outcome: denied ? 'denied' : 'failed',
+    outcomeText: `${message.flow.name}: ${failure.kind}`,
+    patients: [],
+    entities: [],
+  }
+}
+
+function receiptKeyOf({ caller, body }: Message, { messageId }: Understood) {
+  return { sender: caller.clientId, messageId, body }
+}
+
+function newDelivery(
+  vault: Vault,
+  caller: Caller,
+  messageId: string,
+  destination: Destination,
+  resources: readonly Identified[],
+  due: number,
+): NewDelivery {
+  const patient = resources.map(patientOf).find((each) => each !== undefined)
+  return {
+    id: vault.deriveId('delivery', caller.clientId, messageId, destination.id),
+    destination: destination.id,
+    resources: resources.map(({ resourceType, id }) => ({ type: resourceType, id, version: 1 })),
+    ...(patient ? { patient } : {}),
+    due,
+  }
+}

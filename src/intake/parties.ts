@@ -1,0 +1,78 @@
+import { Failure } from '#core/failure.ts'
+import type { Party } from '#core/flow.ts'
+import type { Store, Vault } from '#core/ports.ts'
+import { type Identified, type Reference, versioned } from '#core/resource.ts'
+
+/** How many resolved identifiers are remembered. */
+const remembered = 50_000
+
+export interface ResolvedParties {
+  /** By slot of the flow. */
+  references: Record<string, Reference>
+  /** Stubs for those nobody knew: version 1, to be written in the same commit. */
+  stubs: Identified[]
+}
+
+export interface Parties {
+  resolve(parties: readonly Party[], at: number): Promise<ResolvedParties>
+}
+
+/**
+ * Finds the persons and organizations a message names by their identifiers. Nobody is made twice: the id of a stub is
+ * derived from type and identifier, so that two messages at once collide on it and the second finds the first.
+ * Throws Failure `conflict` when two records carry the identifier: a person must say which is meant.
+ */
+export function createParties({ store, vault }: { store: Store; vault: Vault }): Parties {
+  const known = new Map<string, Reference>()
+  const keyOf = (party: Party) => `${party.type}|${party.identifier.system}|${party.identifier.value}`
+
+  store.onCommit(({ writes }) => {
+    // A record that was changed may have lost its identifier, or another may have gained it.
+    if (writes?.some((write) => write.version > 1 && write.resource.resourceType in partyTypes)) known.clear()
+  })
+
+  async function find(party: Party): Promise<Reference | undefined> {
+    const { type, identifier } = party
+    const value = `${identifier.system}|${identifier.value}`
+    const found = await store.search({
+      type,
+      criteria: [{ kind: 'token', param: 'identifier', values: [value] }],
+      limit: 2,
+    })
+    if (found.length > 1) {
+      throw new Failure('conflict', [
+        { text: `Two ${type} records carry the identifier given here: link or merge them first`, expression: party.slot },
+      ])
+    }
+    return found[0] && `${type}/${found[0].stored.id}`
+  }
+
+  async function resolve(parties: readonly Party[], at: number): Promise<ResolvedParties> {
+    const references: Record<string, Reference> = {}
+    const stubs = new Map<string, Identified>()
+    for (const party of parties) {
+      const key = keyOf(party)
+      const reference = known.get(key) ?? (await find(party))
+      if (reference) {
+        if (known.size >= remembered) known.clear()
+        known.set(key, reference)
+        references[party.slot] = reference
+        continue
+      }
+      const id = vault.deriveId('party', party.type, party.identifier.system, party.identifier.value)
+      references[party.slot] = `${party.type}/${id}`
+      stubs.set(key, versioned(party.stub, id, 1, at))
+    }
+    return { references, stubs: [...stubs.values()] }
+  }
+
+  return { resolve }
+}
+
+const partyTypes: Record<Party['type'], true> = {
+  Patient: true,
+  Practitioner: true,
+  Organization: true,
+  RelatedPerson: true,
+  Device: true,
+}

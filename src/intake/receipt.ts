@@ -1,0 +1,34 @@
+import type { Issue } from '#core/failure.ts'
+import type { Reference } from '#core/resource.ts'
+
+/**
+ * The answer to a message that was taken in (I3). What is stored of it is everything but `leaf`, which the log knows.
+ * `purged` is all that is answered about a screening that was not kept.
+ */
+export type Receipt = KeptReceipt | { outcome: 'purged' }
+
+export interface KeptReceipt {
+  outcome: 'accepted'
+  flow: string
+  messageId: string
+  /** Milliseconds since the epoch. */
+  at: number
+  /** What the message became, by version: `Communication/1/_history/1`. */
+  resources: string[]
+  /** The persons and organizations it names, as resolved. */
+  parties: Record<string, Reference>
+  mapping: { name: string; sha256: string }
+  warnings: Issue[]
+  /** Ids of the deliveries queued. */
+  deliveries: string[]
+  /** AuditEvent of the act. */
+  auditEvent: string
+  /** Its position in the log. */
+  leaf?: number
+}
+
+/** A receipt, and whether it was given before. */
+export interface Answered {
+  receipt: Receipt
+  replayed: boolean
+}
