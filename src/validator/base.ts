@@ -1,0 +1,223 @@
+import { compileBinding } from './coding.ts'
+import { compileMembers, type Member } from './members.ts'
+import { primitives } from './primitives.ts'
+import { compileReference } from './reference.ts'
+import { type Check, isRecord, note, noteAt, type Report } from './report.ts'
+import { type BaseTable, type ElementEntries, type ElementLine, type ElementType, readLine } from './table.ts'
+
+export interface BaseChecks {
+  /** A whole resource of any type: its own type decides the rules. */
+  resource: Check
+}
+
+/** The parts of a check that every type shares: the table, and types compiled when they are first met. */
+interface Compiler {
+  table: BaseTable
+  resourceTypes: ReadonlySet<string>
+  typeChecks: Map<string, Check>
+  /** Rules of known extensions by url. */
+  extension: (url: string) => Check | undefined
+}
+
+/** Compiles the base definitions to closures, each type when it is first met. */
+export function compileBase(table: BaseTable, extension: (url: string) => Check | undefined): BaseChecks {
+  const compiler = { table, resourceTypes: new Set(table.resourceTypes), typeChecks: new Map(), extension }
+  return { resource: (value, report) => checkResource(compiler, value, report) }
+}
+
+function checkResource(compiler: Compiler, value: unknown, report: Report): void {
+  if (!isRecord(value) || typeof value.resourceType !== 'string') {
+    note(report, 'structure', 'A resource is a JSON object that names its resourceType.')
+    return
+  }
+  const type = value.resourceType
+  if (Object.hasOwn(compiler.table.types, type) && compiler.table.types[type]?.kind === 'resource') {
+    const outer = enterResource(value, report)
+    typeCheck(compiler, type)(value, report)
+    leaveResource(value, report, outer)
+  } else if (!compiler.resourceTypes.has(type)) {
+    noteAt(report, 'resourceType', 'structure', 'resourceType must be a resource type of FHIR R4.')
+  } else if (report.path.length === 1) {
+    noteAt(report, 'resourceType', 'not-supported', 'This type of resource is not served here.')
+  }
+}
+
+type Scope = Pick<Report, 'contained' | 'referred' | 'inBundle'>
+
+/** References to `#id` are resolved within one resource and what it contains. */
+function enterResource(value: Record<string, unknown>, report: Report): Scope {
+  const outer = { contained: report.contained, referred: report.referred, inBundle: report.inBundle }
+  const contained = Array.isArray(value.contained) ? value.contained.filter(isRecord) : []
+  report.contained = new Map(contained.map((item) => [String(item.id), String(item.resourceType ?? '')]))
+  report.referred = new Set()
+  if (value.resourceType === 'Bundle') report.inBundle = true
+  return outer
+}
+
+function leaveResource(value: Record<string, unknown>, report: Report, outer: Scope): void {
+  const { contained, referred } = report
+  Object.assign(report, outer)
+  if (contained.size === 0 || !Array.isArray(value.contained)) return
+  for (const [index, item] of value.contained.entries()) {
+    if (!isRecord(item) || typeof item.id !== 'string' || referred.has(item.id)) continue
+    // A contained resource that points back at its container ('#') belongs there by that (dom-3).
+    if (JSON.stringify(item).includes('"reference":"#"')) continue
+    noteAt(
+      report,
+      `contained[${index}]`,
+      'invariant',
+      'Something in the resource must refer to what it contains (dom-3).',
+    )
+  }
+}
+
+function typeCheck(compiler: Compiler, name: string): Check {
+  const known = compiler.typeChecks.get(name)
+  if (known) return known
+  const entry = compiler.table.types[name]
+  if (!entry) throw new Error(`The definition table lacks the type ${name}`)
+  const members = elementMembers(compiler, entry.elements, name)
+  const check = compileMembers(members, {
+    isResource: entry.kind === 'resource',
+    element: lazyType(compiler, 'Element'),
+  })
+  const whole = name === 'Extension' ? withExtensionRules(compiler, check) : check
+  compiler.typeChecks.set(name, whole)
+  return whole
+}
+
+/** Types contain each other (Identifier.assigner is a Reference with an identifier): compile when first used. */
+function lazyType(compiler: Compiler, name: string): Check {
+  let check: Check | undefined
+  return (value, report) => {
+    check ??= typeCheck(compiler, name)
+    check(value, report)
+  }
+}
+
+function elementMembers(compiler: Compiler, entries: ElementEntries, path: string): Member[] {
+  return Object.entries(entries).flatMap(([name, entry]) => {
+    if (name === '') return []
+    const line = readLine(typeof entry === 'string' ? entry : String(entry['']))
+    const at = `${path}.${name}`
+    if (line.contentOf) return [member(line, name, name, contentCheck(compiler, line.contentOf), false)]
+    if (typeof entry !== 'string') {
+      const inner = elementMembers(compiler, entry, at)
+      const check = compileMembers(inner, { isResource: false, element: lazyType(compiler, 'Element') })
+      return [member(line, name, name, check, false)]
+    }
+    return line.types.map((type) => {
+      const json = name.endsWith('[x]') ? name.slice(0, -3) + capital(type.code) : name
+      const check = at.endsWith('.contained') ? containedCheck(compiler) : valueCheck(compiler, type, line)
+      return member(line, name, json, check, Object.hasOwn(primitives, type.code))
+    })
+  })
+}
+
+function member(line: ElementLine, name: string, json: string, check: Check, primitive: boolean): Member {
+  const stem = name.replace('[x]', '')
+  return {
+    json,
+    stem,
+    choice: name !== stem,
+    min: line.min,
+    max: line.max,
+    list: line.max > 1,
+    primitive,
+    check,
+  }
+}
+
+/** A Questionnaire's items have items: the content is that of the element named, compiled once and found again. */
+function contentCheck(compiler: Compiler, path: string): Check {
+  let check: Check | undefined
+  return (value, report) => {
+    check ??= compiler.typeChecks.get(path) ?? compileContent(compiler, path)
+    check(value, report)
+  }
+}
+
+function compileContent(compiler: Compiler, path: string): Check {
+  const [type = '', ...names] = path.split('.')
+  let entries: ElementEntries | string | undefined = compiler.table.types[type]?.elements
+  for (const name of names) entries = typeof entries === 'object' ? entries[name] : undefined
+  if (typeof entries !== 'object') throw new Error(`The definition table lacks the element ${path}`)
+  const element = lazyType(compiler, 'Element')
+  const check = compileMembers(elementMembers(compiler, entries, path), { isResource: false, element })
+  compiler.typeChecks.set(path, check)
+  return check
+}
+
+function valueCheck(compiler: Compiler, type: ElementType, line: ElementLine): Check {
+  const checks = [typeOnly(compiler, type)]
+  const systems = line.codes ? compiler.table.codes[line.codes] : undefined
+  if (line.codes && systems) checks.push(compileBinding(line.codes, systems))
+  if (type.code === 'Reference') checks.push(compileReference(type.targets, compiler.resourceTypes))
+  const [only, second] = checks
+  if (only && !second) return only
+  return (value, report) => {
+    for (const check of checks) check(value, report)
+  }
+}
+
+function typeOnly(compiler: Compiler, type: ElementType): Check {
+  if (type.code === 'Resource') return (value, report) => checkResource(compiler, value, report)
+  const primitive = primitives[type.code]
+  if (!primitive) return lazyType(compiler, type.code)
+  const text = `The value must be ${primitive.form} (type ${type.code}).`
+  const mayRefer = ['uri', 'url', 'canonical'].includes(type.code)
+  return (value, report) => {
+    if (!primitive.valid(value)) note(report, 'value', text)
+    else if (mayRefer && typeof value === 'string' && value.startsWith('#'))
+      report.referred.add(value.slice(1))
+  }
+}
+
+/** https://hl7.org/fhir/R4/references.html#contained and dom-2, dom-4, dom-5. */
+function containedCheck(compiler: Compiler): Check {
+  return (value, report) => {
+    if (!isRecord(value) || typeof value.resourceType !== 'string') {
+      note(report, 'structure', 'A contained resource is a JSON object that names its resourceType.')
+      return
+    }
+    if (typeof value.id !== 'string')
+      note(report, 'required', 'A contained resource must have an id to be referred to.')
+    if ('contained' in value)
+      note(report, 'invariant', 'A contained resource may not contain resources (dom-2).')
+    const meta = isRecord(value.meta) ? value.meta : {}
+    if ('versionId' in meta || 'lastUpdated' in meta || 'security' in meta) {
+      note(
+        report,
+        'invariant',
+        'A contained resource has no version, time of update or security label (dom-4, dom-5).',
+      )
+    }
+    const type = value.resourceType
+    if (compiler.table.types[type]?.kind === 'resource') typeCheck(compiler, type)(value, report)
+    else if (!compiler.resourceTypes.has(type)) {
+      noteAt(report, 'resourceType', 'structure', 'resourceType must be a resource type of FHIR R4.')
+    }
+  }
+}
+
+/** ext-1 (https://hl7.org/fhir/R4/extensibility.html#Extension), and the extension's own definition where we have it. */
+function withExtensionRules(compiler: Compiler, check: Check): Check {
+  return (value, report) => {
+    check(value, report)
+    if (!isRecord(value)) return
+    const nested = value.extension !== undefined
+    const valued = Object.keys(value).some((key) => /^_?value[A-Z]/.test(key))
+    if (nested === valued) {
+      note(
+        report,
+        'extension',
+        'An extension has either a value[x] or nested extensions: one of them, not both (ext-1).',
+      )
+    }
+    if (typeof value.url === 'string') compiler.extension(value.url)?.(value, report)
+  }
+}
+
+function capital(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1)
+}

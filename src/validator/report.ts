@@ -1,0 +1,71 @@
+import type { Issue } from '#core/failure.ts'
+
+/** Issues beyond these are not listed: whoever sent so many mends the first ones first. */
+const maxIssues = 100
+
+/** Deeper elements are not looked at: JSON from a door ends at 64 levels, each of which adds at most two steps. */
+const maxSteps = 160
+
+/** A check says what is wrong with one value at the report's current place. It never throws. */
+export type Check = (value: unknown, report: Report) => void
+
+/** What one validation has found so far, and where it is. */
+export interface Report {
+  issues: Issue[]
+  /** Steps from the root to the value being looked at: type or element names, and list positions. */
+  path: (string | number)[]
+  /** Resources contained in the resource being looked at, by id, and which of them were referred to. */
+  contained: Map<string, string>
+  referred: Set<string>
+  /** Inside a Bundle, references may be conditional and resolve to other entries. */
+  inBundle: boolean
+}
+
+export function newReport(root: string): Report {
+  return { issues: [], path: [root], contained: new Map(), referred: new Set(), inBundle: false }
+}
+
+/**
+ * Notes an issue at the current place. `text` names the rule and what would satisfy it, never the value: that may be
+ * about a patient.
+ */
+export function note(
+  report: Report,
+  code: string,
+  text: string,
+  expression = expressionOf(report.path),
+): void {
+  if (report.issues.length >= maxIssues) return
+  const known = report.issues.some((issue) => issue.text === text && issue.expression === expression)
+  if (!known) report.issues.push({ code, severity: 'error', text, expression })
+}
+
+export function noteAt(report: Report, step: string | number, code: string, text: string): void {
+  note(report, code, text, expressionOf([...report.path, step]))
+}
+
+/** Runs a check one or two steps further down. */
+export function below(report: Report, step: string | number, check: Check, value: unknown): void {
+  if (report.issues.length >= maxIssues) return
+  if (report.path.length >= maxSteps) {
+    note(report, 'too-long', `Elements nest deeper than ${maxSteps} steps; flatten them.`)
+    return
+  }
+  report.path.push(step)
+  check(value, report)
+  report.path.pop()
+}
+
+/** FHIRPath of a place: `Communication.payload[0].content`. */
+export function expressionOf(path: readonly (string | number)[]): string {
+  let text = ''
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`
+    else text += text ? `.${step}` : step
+  }
+  return text
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value)
+}

@@ -1,0 +1,114 @@
+import type { CodeSystem, StructureDefinition, ValueSet } from 'fhir/r4'
+import type { Issue } from '#core/failure.ts'
+import type { Resource } from '#core/resource.ts'
+import { compileBase } from './base.ts'
+import { compileConstraints } from './constraint.ts'
+import { compileRestore } from './decimals.ts'
+import { profileTree } from './profile-tree.ts'
+import { type Check, isRecord, newReport, noteAt } from './report.ts'
+import type { Surroundings } from './surroundings.ts'
+import type { BaseTable, SystemCodes } from './table.ts'
+import { expandValueSet } from './value-set.ts'
+
+export interface Validator {
+  /**
+   * What is wrong with a resource by base R4, by the profile given (canonical, with or without version) and by those of
+   * its meta.profile that are known; empty when nothing is, at most 100. Takes anything, never throws.
+   */
+  check(resource: unknown, profileUrl?: string): Issue[]
+  /** The resource with decimals that were carried as strings made numbers again, digits kept. */
+  restoreDecimals<R>(resource: R): R
+  /** Canonicals of the profiles on resources that are known, by type. */
+  profilesOf(type: string): string[]
+}
+
+export interface ValidatorPorts {
+  /** profiles/base/r4.json */
+  base: BaseTable
+  /** StructureDefinitions (differential), ValueSets and CodeSystems; other resources are passed over. */
+  profiles: readonly Resource[]
+}
+
+/**
+ * Compiles the definitions once, so that a check is closures only. Throws when the profiles do not hang together (one
+ * builds on another that is not there): that must stop the start, not a message.
+ */
+export function createValidator({ base, profiles }: ValidatorPorts): Validator {
+  const definitions = new Map<string, StructureDefinition>()
+  const terminology = new Map<string, ValueSet | CodeSystem>()
+  for (const resource of profiles) {
+    if (resource.resourceType === 'StructureDefinition') definitions.set(resource.url, resource)
+    if (resource.resourceType === 'ValueSet' || resource.resourceType === 'CodeSystem') {
+      terminology.set(`${resource.resourceType} ${resource.url}`, resource)
+    }
+  }
+  const checks = new Map<string, Check>()
+  const surroundings: Surroundings = {
+    resourceTypes: new Set(base.resourceTypes),
+    codes: cached(
+      (url) => base.codes[url] ?? expandValueSet(url, (kind, name) => terminology.get(`${kind} ${name}`)),
+    ),
+    profile: (url) => checks.get(unversioned(url)),
+    typeOf: (url) => definitions.get(unversioned(url))?.type ?? coreType(url),
+  }
+  for (const [url, definition] of definitions) {
+    if (definition.derivation !== 'constraint') continue
+    checks.set(
+      url,
+      compileConstraints(
+        profileTree(definition, (name) => definitions.get(unversioned(name))),
+        surroundings,
+      ),
+    )
+  }
+  const extension = (url: string) =>
+    definitions.get(url)?.type === 'Extension' ? checks.get(url) : undefined
+  const { resource: checkBase } = compileBase(base, extension)
+  const restore = compileRestore(base)
+
+  return {
+    check(resource, profileUrl) {
+      const type = isRecord(resource) ? resource.resourceType : undefined
+      const report = newReport(
+        typeof type === 'string' && Object.hasOwn(base.types, type) ? type : 'Resource',
+      )
+      checkBase(resource, report)
+      for (const url of profilesToMeet(resource, profileUrl)) {
+        const definition = definitions.get(url)
+        if (!definition) {
+          if (url === unversioned(profileUrl ?? ''))
+            noteAt(report, 'meta', 'not-found', 'The profile asked for is not known here.')
+        } else if (definition.type === type) checks.get(url)?.(resource, report)
+        else
+          noteAt(report, 'meta', 'value', `The profile ${url} is for ${definition.type}, which this is not.`)
+      }
+      return report.issues
+    },
+    restoreDecimals: <R>(resource: R) => restore(resource) as R,
+    profilesOf: (type) => [...definitions.values()].filter((one) => one.type === type).map((one) => one.url),
+  }
+}
+
+function profilesToMeet(resource: unknown, asked: string | undefined): Set<string> {
+  const meta = isRecord(resource) && isRecord(resource.meta) ? resource.meta : {}
+  const claimed = Array.isArray(meta.profile) ? meta.profile.filter((url) => typeof url === 'string') : []
+  return new Set([...(asked ? [asked] : []), ...claimed].map(unversioned))
+}
+
+function unversioned(url: string): string {
+  return url.split('|')[0] ?? url
+}
+
+function coreType(url: string): string | undefined {
+  const core = 'http://hl7.org/fhir/StructureDefinition/'
+  return url.startsWith(core) ? url.slice(core.length) : undefined
+}
+
+function cached(find: (url: string) => SystemCodes | undefined): (url: string) => SystemCodes | undefined {
+  const found = new Map<string, SystemCodes | undefined>()
+  return (url) => {
+    const key = unversioned(url)
+    if (!found.has(key)) found.set(key, find(key))
+    return found.get(key)
+  }
+}
