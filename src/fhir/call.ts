@@ -1,0 +1,53 @@
+import type { Audit } from '#core/act.ts'
+import type { Interaction } from '#core/caller.ts'
+import type { ResourceWrite } from '#core/commit.ts'
+import type { Access } from '#core/decision.ts'
+import type { Issue } from '#core/failure.ts'
+import type { DoorRequest, DoorResponse } from '#core/http.ts'
+import type { Clock, Ids, Store } from '#core/ports.ts'
+import type { Resource } from '#core/resource.ts'
+import type { Preferences } from './negotiate.ts'
+import type { Trail } from './trail.ts'
+
+/** What the FHIR server works with. */
+export interface FhirPorts {
+  store: Store
+  access: Access
+  audit: Audit
+  validator: { check(resource: Resource, profile?: string): readonly Issue[] }
+  clock: Clock
+  ids: Ids
+  /** A keyed id from parts (vault): the id under which a conditional create is made, so that two of them collide. */
+  deriveId(...parts: string[]): string
+  /** Seals the position in a search, so that a next link says nothing and cannot be made up. `open` throws. */
+  cursorKey: { seal(text: string): string; open(text: string): string }
+  /** Absolute FHIR base, without slash at the end. */
+  base: string
+  /** Types served; all that search-parameters knows where not given. */
+  types?: readonly string[]
+  /** Canonicals of the profiles that each type is checked against, for the CapabilityStatement. */
+  profiles?: Readonly<Record<string, readonly string[]>>
+}
+
+/** One request, routed: path parts that the route has no place for are empty. */
+export interface Call {
+  ports: FhirPorts
+  request: DoorRequest
+  kind: Interaction
+  type: string
+  id: string
+  version: string
+  prefer: Preferences
+  /** What the audit will tell; filled on the way. */
+  trail: Trail
+}
+
+/** What an interaction wants to answer, and to have stored before it does. */
+export interface Answer {
+  response: DoorResponse
+  writes?: ResourceWrite[]
+  /** What to do when another request took the version first; without it that is a 412. */
+  retry?: () => Promise<Answer>
+}
+
+export type Interact = (call: Call) => Promise<Answer>

@@ -1,0 +1,81 @@
+import type { CapabilityStatement, CapabilityStatementRestResource } from 'fhir/r4'
+import type { Interaction } from '#core/caller.ts'
+import { searchParameters } from '#store/search-parameters.ts'
+import type { FhirPorts } from './call.ts'
+import { isServed, routes } from './routes.ts'
+import { includesOf } from './search/include-table.ts'
+
+/** What is served, from the tables that serve it: https://hl7.org/fhir/R4/capabilitystatement.html (F11) */
+export function capabilityStatement(ports: FhirPorts, types: readonly string[]): CapabilityStatement {
+  return {
+    resourceType: 'CapabilityStatement',
+    status: 'active',
+    date: new Date(ports.clock.now()).toISOString(),
+    kind: 'instance',
+    software: { name: 'Postern' },
+    implementation: { description: 'Postern, a gateway for confidential patient messaging', url: ports.base },
+    fhirVersion: '4.0.1',
+    format: ['application/fhir+json', 'json'],
+    rest: [
+      {
+        mode: 'server',
+        security: {
+          cors: false,
+          service: [
+            {
+              coding: [
+                {
+                  system: 'http://terminology.hl7.org/CodeSystem/restful-security-service',
+                  code: 'SMART-on-FHIR',
+                },
+              ],
+            },
+          ],
+          description: 'Access tokens of SMART Backend Services; see .well-known/smart-configuration.',
+        },
+        resource: types.map((type) => resourceOf(type, ports.profiles?.[type])),
+      },
+    ],
+  }
+}
+
+function resourceOf(type: string, profiles: readonly string[] = []): CapabilityStatementRestResource {
+  const kinds = [...new Set(routes.map((route) => route.kind))].filter((kind) => isServed(type, kind))
+  const writes = isServed(type, 'update')
+  return {
+    type: type as CapabilityStatementRestResource['type'],
+    ...(profiles.length > 0 ? { supportedProfile: [...profiles] } : {}),
+    interaction: kinds.map((kind) => ({ code: codes[kind] })),
+    versioning: writes ? 'versioned-update' : 'no-version',
+    readHistory: isServed(type, 'vread'),
+    updateCreate: writes,
+    conditionalCreate: isServed(type, 'create'),
+    conditionalRead: 'full-support',
+    conditionalUpdate: false,
+    conditionalDelete: 'not-supported',
+    referencePolicy: ['literal', 'logical'],
+    searchInclude: includesOf(type),
+    searchParam: [
+      { name: '_id', type: 'token' },
+      { name: '_lastUpdated', type: 'date' },
+      ...(searchParameters[type] ?? []).map(({ name, kind, perPatient }) => ({
+        name,
+        type: kind,
+        ...(perPatient ? { documentation: 'Searched within one patient: needs the patient parameter.' } : {}),
+      })),
+    ],
+  }
+}
+
+type InteractionCode = NonNullable<CapabilityStatementRestResource['interaction']>[number]['code']
+
+/** https://hl7.org/fhir/R4/valueset-type-restful-interaction.html */
+const codes: Readonly<Record<Interaction, InteractionCode>> = {
+  read: 'read',
+  vread: 'vread',
+  history: 'history-instance',
+  search: 'search-type',
+  create: 'create',
+  update: 'update',
+  delete: 'delete',
+}

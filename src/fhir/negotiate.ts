@@ -1,0 +1,60 @@
+import { Failure } from '#core/failure.ts'
+import type { DoorRequest } from '#core/http.ts'
+
+/** What the client would like: https://hl7.org/fhir/R4/http.html#ops and #prefer */
+export interface Preferences {
+  return: 'minimal' | 'representation' | 'OperationOutcome'
+  /** `lenient` passes over search parameters that are not known; `strict` (the default here) refuses them. */
+  handling: 'strict' | 'lenient'
+  pretty: boolean
+}
+
+export const fhirJson = 'application/fhir+json'
+const jsonTypes = [fhirJson, 'application/json', 'text/json']
+
+/** Throws Failure `not-acceptable` when the client wants something that is not JSON; `_format` goes before Accept. */
+export function readPreferences(request: DoorRequest): Preferences {
+  requireJsonWanted(request.query.get('_format') ?? undefined, request.header('accept'))
+  const prefer = request.header('prefer') ?? ''
+  const wanted = /(?:^|[\s,;])return\s*=\s*"?(minimal|representation|OperationOutcome)\b/.exec(prefer)?.[1]
+  return {
+    return: (wanted as Preferences['return'] | undefined) ?? 'representation',
+    handling: /(?:^|[\s,;])handling\s*=\s*"?lenient\b/.test(prefer) ? 'lenient' : 'strict',
+    pretty: request.query.get('_pretty') === 'true',
+  }
+}
+
+/** Throws Failure `unsupported-media` for a body that does not say it is JSON. */
+export function requireJsonBody(request: DoorRequest): void {
+  const type = mediaType(request.header('content-type') ?? '')
+  if (!jsonTypes.includes(type)) {
+    throw new Failure(
+      'unsupported-media',
+      `Send the resource as ${fhirJson}; XML and other forms are not read.`,
+    )
+  }
+}
+
+export function requireFormBody(request: DoorRequest): void {
+  if (mediaType(request.header('content-type') ?? '') !== 'application/x-www-form-urlencoded') {
+    throw new Failure('unsupported-media', 'Send the search parameters as application/x-www-form-urlencoded.')
+  }
+}
+
+function requireJsonWanted(format: string | undefined, accept: string | undefined): void {
+  const refused = new Failure('not-acceptable', `Only JSON is served; ask for ${fhirJson}.`)
+  if (format !== undefined) {
+    // A plus sign in a query that was not escaped arrives as a space.
+    const type = mediaType(format.replace(' ', '+'))
+    if (type !== 'json' && !jsonTypes.includes(type)) throw refused
+    return
+  }
+  if (!accept) return
+  const ranges = accept.split(',').filter((range) => !/;\s*q=0(?:\.0*)?\s*$/.test(range))
+  const served = ['*/*', 'application/*', ...jsonTypes]
+  if (!ranges.some((range) => served.includes(mediaType(range)))) throw refused
+}
+
+function mediaType(text: string): string {
+  return (text.split(';')[0] ?? '').trim().toLowerCase()
+}

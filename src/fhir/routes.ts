@@ -1,0 +1,42 @@
+import type { Interaction } from '#core/caller.ts'
+import { searchParameters } from '#store/search-parameters.ts'
+import type { Interact } from './call.ts'
+import { create } from './create.ts'
+import { deleteResource } from './delete.ts'
+import { history } from './history.ts'
+import { read } from './read.ts'
+import { searchByGet, searchByPost } from './search/search.ts'
+import { update } from './update.ts'
+import { vread } from './vread.ts'
+
+/** A segment of a path: a literal, or a slot. */
+export type Segment = '[type]' | '[id]' | '[version]' | '_history' | '_search'
+
+export interface Route {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  path: readonly Segment[]
+  /** What access is asked for, what the audit tells, and what the CapabilityStatement lists. */
+  kind: Interaction
+  interact: Interact
+}
+
+/** All of the server: https://hl7.org/fhir/R4/http.html#summary. What is not here is not served. */
+export const routes: readonly Route[] = [
+  { method: 'GET', path: ['[type]', '[id]'], kind: 'read', interact: read },
+  { method: 'GET', path: ['[type]', '[id]', '_history', '[version]'], kind: 'vread', interact: vread },
+  { method: 'GET', path: ['[type]', '[id]', '_history'], kind: 'history', interact: history },
+  { method: 'GET', path: ['[type]'], kind: 'search', interact: searchByGet },
+  { method: 'POST', path: ['[type]', '_search'], kind: 'search', interact: searchByPost },
+  { method: 'POST', path: ['[type]'], kind: 'create', interact: create },
+  { method: 'PUT', path: ['[type]', '[id]'], kind: 'update', interact: update },
+  { method: 'DELETE', path: ['[type]', '[id]'], kind: 'delete', interact: deleteResource },
+]
+
+export const servedTypes: readonly string[] = Object.keys(searchParameters)
+
+/** The audit log is written by what happens, not by clients (J25). */
+const narrower: Readonly<Record<string, readonly Interaction[]>> = { AuditEvent: ['read', 'search'] }
+
+export function isServed(type: string, kind: Interaction): boolean {
+  return narrower[type]?.includes(kind) ?? true
+}

@@ -1,0 +1,82 @@
+import { Failure } from '#core/failure.ts'
+import type { Cursor } from '#core/query.ts'
+import type { Answer, Call } from '../call.ts'
+import { requireFormBody } from '../negotiate.ts'
+import { ok } from '../respond.ts'
+import { traceDecision, tracePatient } from '../trail.ts'
+import { type BundleLink, bundleText, searchEntry } from './bundle.ts'
+import { openContinuation, sealContinuation } from './cursor.ts'
+import { findIncluded } from './include.ts'
+import { countVisible, fillPage } from './page.ts'
+import { parseSearch, type Search } from './parse.ts'
+
+/** https://hl7.org/fhir/R4/http.html#search by GET. */
+export function searchByGet(call: Call): Promise<Answer> {
+  return search(call, call.request.query)
+}
+
+/** The same by POST to `_search`: parameters in the body, and in the URL too. */
+export function searchByPost(call: Call): Promise<Answer> {
+  requireFormBody(call.request)
+  const form = new URLSearchParams(new TextDecoder().decode(call.request.body))
+  return search(call, new URLSearchParams([...call.request.query, ...form]))
+}
+
+async function search(call: Call, asked: URLSearchParams): Promise<Answer> {
+  call.trail.query = `${call.type}?${asked}`
+  const { query, after } = continued(call, asked)
+  call.trail.query = `${call.type}?${query}`
+  const parsed = parseSearch(call, query, call.prefer.handling)
+  for (const patient of parsed.patients) call.trail.patients.add(patient)
+  requireSearchable(call, parsed)
+  return { response: ok(await answer(call, parsed, after)) }
+}
+
+/** A next link stands for the whole query that it goes on with. */
+function continued(call: Call, asked: URLSearchParams): { query: URLSearchParams; after?: Cursor } {
+  const cursor = asked.get('_cursor')
+  if (cursor === null) return { query: asked }
+  const others = [...asked.keys()].filter((key) => !['_cursor', '_format', '_pretty'].includes(key))
+  if (others.length > 0) throw new Failure('malformed', 'A page link is complete; follow it as it is.')
+  const { query, after } = openContinuation(call, cursor)
+  return { query: new URLSearchParams(query), after }
+}
+
+/** What the role may not see at all it may not search by either: that depends on the token alone, so it is said. */
+function requireSearchable(call: Call, { elements }: Search): void {
+  const { fields } = call.ports.access.gate(call.request.caller, 'search', call.type)
+  if (fields && [...elements].some((element) => !fields.includes(element))) {
+    throw new Failure('forbidden', 'You may not search or sort by one of these parameters.')
+  }
+}
+
+async function answer(call: Call, search: Search, after?: Cursor): Promise<string> {
+  const { base, ids, clock } = call.ports
+  const bundle = { id: ids.random(), type: 'searchset', at: clock.now() } as const
+  const self: BundleLink = { relation: 'self', url: linkTo(call, search.used) }
+  if (search.countOnly) {
+    return bundleText({ ...bundle, total: await countVisible(call, search), links: [self], entries: [] })
+  }
+  const { matches, next } = await fillPage(call, search, after)
+  const included = search.includes.length > 0 ? await findIncluded(call, search, matches) : []
+  for (const shown of [...matches, ...included]) {
+    traceDecision(call.trail, shown.decision)
+    tracePatient(call.trail, shown.resource)
+  }
+  const total = search.total ? await countVisible(call, search) : undefined
+  const links = next ? [self, nextLink(call, search, next)] : [self]
+  const entries = [
+    ...matches.map(({ stored, text }) => searchEntry(base, stored, text, 'match')),
+    ...included.map(({ stored, text }) => searchEntry(base, stored, text, 'include')),
+  ]
+  return bundleText({ ...bundle, total, links, entries })
+}
+
+function nextLink(call: Call, search: Search, after: Cursor): BundleLink {
+  const cursor = sealContinuation(call, { query: search.used.toString(), after })
+  return { relation: 'next', url: linkTo(call, new URLSearchParams({ _cursor: cursor })) }
+}
+
+function linkTo({ ports, type }: Call, query: URLSearchParams): string {
+  return query.size > 0 ? `${ports.base}/${type}?${query}` : `${ports.base}/${type}`
+}

@@ -1,0 +1,108 @@
+import { Failure } from '#core/failure.ts'
+import type { Criterion, DateWindow } from '#core/query.ts'
+import { type DateRange, dateRange } from '#store/date-range.ts'
+import { relativeReference } from '#store/index-rows.ts'
+import type { SearchParameter } from '#store/search-parameters.ts'
+
+/** More alternatives than this in one parameter are refused. */
+const maxValues = 100
+
+export interface Asked {
+  parameter: SearchParameter
+  modifier?: string
+  text: string
+  /** Absolute FHIR base of ours: references below it are relative ones. */
+  base: string
+  /** Milliseconds since the epoch, for `ap`. */
+  now: number
+}
+
+/** One parameter of a query as the store understands it. Throws Failure `malformed` or `unsupported`. */
+export function readCriterion(asked: Asked): Criterion {
+  const { parameter, modifier } = asked
+  const { name, kind } = parameter
+  const values = splitValues(name, asked.text)
+  if (kind === 'date') {
+    if (modifier !== undefined) throw unknownModifier(name, modifier)
+    return { kind, param: name, windows: values.flatMap((value) => dateWindows(name, value, asked.now)) }
+  }
+  if (kind === 'reference') return referenceCriterion(asked, values)
+  if (modifier === undefined) return { kind: 'token', param: name, values }
+  if (modifier === 'not' && kind === 'token') return { kind: 'token', param: name, values, not: true }
+  throw unknownModifier(name, modifier)
+}
+
+/** The alternatives of a value, at commas that are not escaped: https://hl7.org/fhir/R4/search.html#escaping */
+export function splitValues(name: string, text: string): string[] {
+  const values = (text.match(/(?:\\.|[^\\,])+|(?<=,|^)(?=,|$)/gs) ?? []).map((value) =>
+    value.replace(/\\([\\,|$])/g, '$1').trim(),
+  )
+  if (values.length === 0 || values.includes('')) {
+    throw new Failure('malformed', `The parameter ${name} has an empty value; leave it out or give it one.`)
+  }
+  if (values.length > maxValues) {
+    throw new Failure('too-costly', `The parameter ${name} has more than ${maxValues} values; ask in parts.`)
+  }
+  return values
+}
+
+/**
+ * `Type/id`, an absolute URL below our base, or a bare id of each type that the parameter may refer to. `:identifier`
+ * asks for what is named by identifier, `:Patient` for a bare id of that type.
+ */
+function referenceCriterion({ parameter, modifier, base }: Asked, values: string[]): Criterion {
+  const { name, targets } = parameter
+  if (modifier === 'identifier') return { kind: 'token', param: `${name}:identifier`, values }
+  if (modifier !== undefined && !isTarget(parameter, modifier)) throw unknownModifier(name, modifier)
+  const types = modifier === undefined ? targets : [modifier]
+  const references = values.flatMap((value) => {
+    const own = value.startsWith(`${base}/`) ? value.slice(base.length + 1) : value
+    const relative = relativeReference(own)
+    if (relative) return [relative]
+    return types && /^[A-Za-z0-9.-]{1,64}$/.test(own) ? types.map((type) => `${type}/${own}`) : [own]
+  })
+  return { kind: 'token', param: name, values: references }
+}
+
+function isTarget({ targets }: SearchParameter, type: string): boolean {
+  return targets ? targets.includes(type) : /^[A-Z][A-Za-z]+$/.test(type)
+}
+
+/**
+ * The prefixes as windows over a row's [low, high], with the precision of what was asked as a range of its own:
+ * https://hl7.org/fhir/R4/search.html#prefix
+ */
+export function dateWindows(name: string, text: string, now: number): DateWindow[] {
+  const [, prefix = 'eq', date = ''] = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)$/s.exec(text) ?? []
+  // A plus sign in a query that was not escaped arrives as a space.
+  const range = dateRange(date.replace(' ', '+'))
+  if (!range) {
+    const forms = 'yyyy, yyyy-mm, yyyy-mm-dd or yyyy-mm-ddThh:mm:ss with an offset'
+    throw new Failure('malformed', `The parameter ${name} is not a date; write ${forms}.`)
+  }
+  return prefixes[prefix as keyof typeof prefixes](range, now)
+}
+
+const equal = ({ low, high }: DateRange): DateWindow => ({ lowFrom: low, highTo: high })
+const after = ({ high }: DateRange): DateWindow => ({ highFrom: high + 1 })
+const before = ({ low }: DateRange): DateWindow => ({ lowTo: low - 1 })
+
+const prefixes = {
+  eq: (range: DateRange) => [equal(range)],
+  ne: (range: DateRange) => [before(range), after(range)],
+  gt: (range: DateRange) => [after(range)],
+  lt: (range: DateRange) => [before(range)],
+  ge: (range: DateRange) => [after(range), equal(range)],
+  le: (range: DateRange) => [before(range), equal(range)],
+  sa: (range: DateRange) => [{ lowFrom: range.high + 1 }],
+  eb: (range: DateRange) => [{ highTo: range.low - 1 }],
+  ap: ({ low, high }: DateRange, now: number) => {
+    // A tenth of the time between now and then, as the standard suggests.
+    const slack = Math.round(Math.abs(now - low) / 10)
+    return [{ lowTo: high + slack, highFrom: low - slack }]
+  },
+}
+
+function unknownModifier(name: string, modifier: string): Failure {
+  return new Failure('unsupported', `The modifier :${modifier} of the parameter ${name} is not supported.`)
+}
