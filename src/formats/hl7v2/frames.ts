@@ -44,13 +44,12 @@ export function createFrameReader(maxBytes: number): FrameReader {
       return from + 1
     }
     endSeen = false
-    const end = indexOrEnd(chunk, endBlock, from)
-    const start = chunk.subarray(from, end).indexOf(startBlock)
-    if (start !== -1) {
-      events.push({ kind: 'broken', reason: 'restarted', size: size + start })
+    const end = nextMark(chunk, from)
+    if (chunk[end] === startBlock) {
+      events.push({ kind: 'broken', reason: 'restarted', size: size + end - from })
       chunks = []
       size = 0
-      return from + start + 1
+      return end + 1
     }
     endSeen = end < chunk.length
     keep(chunk.subarray(from, endSeen ? end + 1 : end))
@@ -59,7 +58,8 @@ export function createFrameReader(maxBytes: number): FrameReader {
   }
 
   function readBetween(chunk: Uint8Array, from: number, events: FrameEvent[]): number {
-    const start = indexOrEnd(chunk, startBlock, from)
+    const found = chunk.indexOf(startBlock, from)
+    const start = found === -1 ? chunk.length : found
     const between = chunk.subarray(from, start)
     if (junk > 0 || between.some((byte) => !isBlank(byte))) {
       if (junk === 0) events.push({ kind: 'junk' })
@@ -75,7 +75,6 @@ export function createFrameReader(maxBytes: number): FrameReader {
   return {
     push(chunk) {
       const events: FrameEvent[] = []
-      // What is kept of a chunk must not change when the socket reuses its buffer.
       let at = 0
       while (at < chunk.length) {
         at = chunks ? readContent(chunk, at, events) : readBetween(chunk, at, events)
@@ -112,9 +111,11 @@ function joined(chunks: Uint8Array[], length: number): Uint8Array {
   return bytes
 }
 
-function indexOrEnd(chunk: Uint8Array, byte: number, from: number): number {
-  const at = chunk.indexOf(byte, from)
-  return at === -1 ? chunk.length : at
+/** The next VT or FS, found in one pass: two searches would be quadratic for a sender who repeats one of them. */
+function nextMark(chunk: Uint8Array, from: number): number {
+  let at = from
+  while (at < chunk.length && chunk[at] !== startBlock && chunk[at] !== endBlock) at++
+  return at
 }
 
 function isBlank(byte: number): boolean {
