@@ -6,8 +6,8 @@ import { type Check, isRecord, note, noteAt, type Report } from './report.ts'
 import { type BaseTable, type ElementEntries, type ElementLine, type ElementType, readLine } from './table.ts'
 
 export interface BaseChecks {
-  /** A whole resource of any type: its own type decides the rules. */
-  resource: Check
+  /** A whole resource of any type: its own type decides the rules. `asked` is a further check, in the same scope. */
+  resource(value: unknown, report: Report, asked?: Check): void
 }
 
 /** The parts of a check that every type shares: the table, and types compiled when they are first met. */
@@ -15,17 +15,24 @@ interface Compiler {
   table: BaseTable
   resourceTypes: ReadonlySet<string>
   typeChecks: Map<string, Check>
-  /** Rules of known extensions by url. */
-  extension: (url: string) => Check | undefined
+  profiled: Profiled
+}
+
+/** Where profiles come in: what the base asks for while it walks. */
+export interface Profiled {
+  /** Rules of an extension by its url, when it is known. */
+  extension(url: string): Check | undefined
+  /** Checks a resource by the profiles it claims in meta.profile. */
+  claimed: Check
 }
 
 /** Compiles the base definitions to closures, each type when it is first met. */
-export function compileBase(table: BaseTable, extension: (url: string) => Check | undefined): BaseChecks {
-  const compiler = { table, resourceTypes: new Set(table.resourceTypes), typeChecks: new Map(), extension }
-  return { resource: (value, report) => checkResource(compiler, value, report) }
+export function compileBase(table: BaseTable, profiled: Profiled): BaseChecks {
+  const compiler = { table, resourceTypes: new Set(table.resourceTypes), typeChecks: new Map(), profiled }
+  return { resource: (value, report, asked) => checkResource(compiler, value, report, asked) }
 }
 
-function checkResource(compiler: Compiler, value: unknown, report: Report): void {
+function checkResource(compiler: Compiler, value: unknown, report: Report, asked?: Check): void {
   if (!isRecord(value) || typeof value.resourceType !== 'string') {
     note(report, 'structure', 'A resource is a JSON object that names its resourceType.')
     return
@@ -34,6 +41,8 @@ function checkResource(compiler: Compiler, value: unknown, report: Report): void
   if (Object.hasOwn(compiler.table.types, type) && compiler.table.types[type]?.kind === 'resource') {
     const outer = enterResource(value, report)
     typeCheck(compiler, type)(value, report)
+    compiler.profiled.claimed(value, report)
+    asked?.(value, report)
     leaveResource(value, report, outer)
   } else if (!compiler.resourceTypes.has(type)) {
     noteAt(report, 'resourceType', 'structure', 'resourceType must be a resource type of FHIR R4.')
@@ -193,8 +202,10 @@ function containedCheck(compiler: Compiler): Check {
       )
     }
     const type = value.resourceType
-    if (compiler.table.types[type]?.kind === 'resource') typeCheck(compiler, type)(value, report)
-    else if (!compiler.resourceTypes.has(type)) {
+    if (Object.hasOwn(compiler.table.types, type) && compiler.table.types[type]?.kind === 'resource') {
+      typeCheck(compiler, type)(value, report)
+      compiler.profiled.claimed(value, report)
+    } else if (!compiler.resourceTypes.has(type)) {
       noteAt(report, 'resourceType', 'structure', 'resourceType must be a resource type of FHIR R4.')
     }
   }
@@ -214,7 +225,7 @@ function withExtensionRules(compiler: Compiler, check: Check): Check {
         'An extension has either a value[x] or nested extensions: one of them, not both (ext-1).',
       )
     }
-    if (typeof value.url === 'string') compiler.extension(value.url)?.(value, report)
+    if (typeof value.url === 'string') compiler.profiled.extension(value.url)?.(value, report)
   }
 }
 

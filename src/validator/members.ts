@@ -34,7 +34,7 @@ export function compileMembers(members: readonly Member[], options: Options): Ch
       return
     }
     const keys = Object.keys(value)
-    if (keys.length === (options.isResource ? 1 : 0)) {
+    if (keys.length === 0) {
       note(report, 'structure', 'An element may not be empty; give it content or leave it out (ele-1).')
       return
     }

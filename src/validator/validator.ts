@@ -5,7 +5,7 @@ import { compileBase } from './base.ts'
 import { compileConstraints } from './constraint.ts'
 import { compileRestore } from './decimals.ts'
 import { profileTree } from './profile-tree.ts'
-import { type Check, isRecord, newReport, noteAt } from './report.ts'
+import { type Check, isRecord, newReport, noteAt, type Report } from './report.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { BaseTable, SystemCodes } from './table.ts'
 import { expandValueSet } from './value-set.ts'
@@ -61,9 +61,18 @@ export function createValidator({ base, profiles }: ValidatorPorts): Validator {
       ),
     )
   }
-  const extension = (url: string) =>
-    definitions.get(url)?.type === 'Extension' ? checks.get(url) : undefined
-  const { resource: checkBase } = compileBase(base, extension)
+  const meet = (url: string, resource: unknown, report: Report) => {
+    const type = definitions.get(url)?.type
+    if (!type || !isRecord(resource)) return
+    if (resource.resourceType === type) checks.get(url)?.(resource, report)
+    else noteAt(report, 'meta', 'value', `The profile ${url} is for ${type}, which this is not.`)
+  }
+  const { resource: checkBase } = compileBase(base, {
+    extension: (url) => (definitions.get(url)?.type === 'Extension' ? checks.get(url) : undefined),
+    claimed: (resource, report) => {
+      for (const url of claimedProfiles(resource)) meet(url, resource, report)
+    },
+  })
   const restore = compileRestore(base)
 
   return {
@@ -72,16 +81,12 @@ export function createValidator({ base, profiles }: ValidatorPorts): Validator {
       const report = newReport(
         typeof type === 'string' && Object.hasOwn(base.types, type) ? type : 'Resource',
       )
-      checkBase(resource, report)
-      for (const url of profilesToMeet(resource, profileUrl)) {
-        const definition = definitions.get(url)
-        if (!definition) {
-          if (url === unversioned(profileUrl ?? ''))
-            noteAt(report, 'meta', 'not-found', 'The profile asked for is not known here.')
-        } else if (definition.type === type) checks.get(url)?.(resource, report)
-        else
-          noteAt(report, 'meta', 'value', `The profile ${url} is for ${definition.type}, which this is not.`)
-      }
+      const asked = profileUrl === undefined ? undefined : unversioned(profileUrl)
+      checkBase(resource, report, (value) => {
+        if (asked === undefined || claimedProfiles(value).includes(asked)) return
+        if (definitions.has(asked)) meet(asked, value, report)
+        else noteAt(report, 'meta', 'not-found', 'The profile asked for is not known here.')
+      })
       return report.issues
     },
     restoreDecimals: <R>(resource: R) => restore(resource) as R,
@@ -89,10 +94,10 @@ export function createValidator({ base, profiles }: ValidatorPorts): Validator {
   }
 }
 
-function profilesToMeet(resource: unknown, asked: string | undefined): Set<string> {
-  const meta = isRecord(resource) && isRecord(resource.meta) ? resource.meta : {}
-  const claimed = Array.isArray(meta.profile) ? meta.profile.filter((url) => typeof url === 'string') : []
-  return new Set([...(asked ? [asked] : []), ...claimed].map(unversioned))
+function claimedProfiles(resource: unknown): string[] {
+  const profiles = isRecord(resource) && isRecord(resource.meta) ? resource.meta.profile : undefined
+  if (!Array.isArray(profiles)) return []
+  return [...new Set(profiles.filter((url) => typeof url === 'string').map(unversioned))]
 }
 
 function unversioned(url: string): string {
