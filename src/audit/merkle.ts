@@ -1,0 +1,84 @@
+import { hash } from 'node:crypto'
+import { Failure } from '#core/failure.ts'
+
+/** SHA-256 of anything, 32 bytes. */
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return hash('sha256', bytes, 'buffer')
+}
+
+/** Hash of a leaf: SHA-256(0x00 ‖ entry). RFC 9162 §2.1.1. */
+export function leafHash(entry: Uint8Array): Uint8Array {
+  const input = new Uint8Array(entry.length + 1)
+  input.set(entry, 1)
+  return sha256(input)
+}
+
+/** Hash of an inner node: SHA-256(0x01 ‖ left ‖ right). RFC 9162 §2.1.1. */
+export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const input = new Uint8Array(65)
+  input[0] = 1
+  input.set(left, 1)
+  input.set(right, 33)
+  return sha256(input)
+}
+
+/** A Merkle tree of which only the peaks are kept: the roots of its perfect subtrees, at most 53. */
+export interface Tree {
+  append(leafHash: Uint8Array): void
+  size(): number
+  /** RFC 9162 §2.1.1; the empty tree's root is the hash of nothing. */
+  root(): Uint8Array
+  /** Peaks from left to right, 32 bytes each, as a checkpoint keeps them. */
+  peaks(): Uint8Array
+}
+
+/** An empty tree, or one that goes on from the peaks at `size`. Throws Failure `internal` when the two do not fit. */
+export function createTree(size = 0, packedPeaks: Uint8Array = new Uint8Array()): Tree {
+  const peaks = unpack(packedPeaks)
+  if (peaks.length !== countOnes(size))
+    throw new Failure('internal', `the peaks kept do not fit a log of ${size} events`)
+
+  return {
+    append(leaf) {
+      // Every set low bit of the size is a peak that now has a sibling of its own height.
+      let node = leaf
+      for (let rest = size; rest % 2 === 1; rest = Math.floor(rest / 2))
+        node = nodeHash(peaks.pop() ?? node, node)
+      peaks.push(node)
+      size += 1
+    },
+    size: () => size,
+    root: () => rootOf(peaks),
+    peaks: () => pack(peaks),
+  }
+}
+
+function rootOf(peaks: readonly Uint8Array[]): Uint8Array {
+  const last = peaks.at(-1)
+  return last
+    ? peaks.slice(0, -1).reduceRight((right, left) => nodeHash(left, right), last)
+    : sha256(new Uint8Array())
+}
+
+function unpack(packed: Uint8Array): Uint8Array[] {
+  const peaks: Uint8Array[] = []
+  for (let at = 0; at < packed.length; at += 32) peaks.push(packed.slice(at, at + 32))
+  return peaks
+}
+
+function pack(peaks: readonly Uint8Array[]): Uint8Array {
+  const packed = new Uint8Array(peaks.length * 32)
+  for (const [index, peak] of peaks.entries()) packed.set(peak, index * 32)
+  return packed
+}
+
+function countOnes(size: number): number {
+  let ones = 0
+  for (let rest = size; rest > 0; rest = Math.floor(rest / 2)) ones += rest % 2
+  return ones
+}
+
+/** Whether two byte strings are the same. Nothing secret is compared here, so time may tell. */
+export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index])
+}
