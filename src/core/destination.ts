@@ -26,6 +26,8 @@ export interface MllpChannelSettings {
   kind: 'mllp'
   host: string
   port: number
+  /** TLS; PEM texts. Absent for a receiver on this machine or behind a tunnel. */
+  tls?: { ca?: string; cert?: string; key?: string; servername?: string }
   timeoutMs?: number
   /** MSH-3 and MSH-4 (ours), MSH-5 and MSH-6 (theirs). */
   sending: { application: string; facility: string }

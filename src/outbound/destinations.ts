@@ -1,0 +1,108 @@
+import * as z from 'zod'
+import type { Audit } from '#core/act.ts'
+import type { Caller } from '#core/caller.ts'
+import type { Destination } from '#core/destination.ts'
+import { Failure } from '#core/failure.ts'
+import type { Clock, Ids, Store } from '#core/ports.ts'
+import type { Reference } from '#core/resource.ts'
+
+const timeoutMs = z.int().min(100).max(120_000).optional()
+
+/** Where messages and tokens go in the clear: this machine only. */
+const address = z.url({ protocol: /^https?$/ }).refine((text) => {
+  const { protocol, hostname, username, password, hash } = new URL(text)
+  const local = ['127.0.0.1', '[::1]', 'localhost'].includes(hostname)
+  return (protocol === 'https:' || local) && !username && !password && !hash
+}, 'must be https (http on this machine only), without user name or fragment')
+
+/** Strong enough for SMART Backend Services: ES384, or RS384 of at least 2048 bits. */
+const privateKey = z.record(z.string(), z.unknown()).refine((key) => {
+  const text = (name: string) => (typeof key[name] === 'string' ? key[name] : '')
+  const elliptic = key.kty === 'EC' && key.crv === 'P-384'
+  // Base64url of 256 bytes is 342 characters.
+  const rsa = key.kty === 'RSA' && text('n').length >= 342 && text('e') === 'AQAB'
+  return (elliptic || rsa) && text('d') !== ''
+}, 'must be a private JWK: EC P-384, or RSA of at least 2048 bits')
+
+const fhirChannel = z.strictObject({
+  kind: z.literal('fhir'),
+  address: address.transform((text) => text.replace(/\/+$/, '')),
+  timeoutMs,
+  token: z
+    .strictObject({
+      url: address,
+      clientId: z.string().min(1),
+      scope: z.string().min(1),
+      resource: z.url().optional(),
+      key: privateKey,
+    })
+    .optional(),
+})
+
+const hierarchicDesignator = z.strictObject({
+  application: z.string().min(1).max(227),
+  facility: z.string().max(227),
+})
+
+const mllpChannel = z.strictObject({
+  kind: z.literal('mllp'),
+  host: z.string().regex(/^[A-Za-z0-9.:-]{1,253}$/, 'must be a host name or an IP address'),
+  port: z.int().min(1).max(65_535),
+  timeoutMs,
+  tls: z
+    .strictObject({
+      ca: z.string().optional(),
+      cert: z.string().optional(),
+      key: z.string().optional(),
+      servername: z.string().optional(),
+    })
+    .optional(),
+  sending: hierarchicDesignator,
+  receiving: hierarchicDesignator,
+})
+
+const destination = z.strictObject({
+  id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$/, 'must be letters, digits, dots and dashes'),
+  name: z.string().min(1).max(200),
+  role: z.enum(['ehr', 'pharmacy']),
+  organization: z
+    .string()
+    .regex(/^Organization\/[A-Za-z0-9.-]{1,64}$/, 'must be a reference such as Organization/1')
+    .transform((text) => text as Reference),
+  purpose: z.string().regex(/^[A-Z]{2,20}$/, 'must be a code of v3 ActReason, such as TREAT'),
+  active: z.boolean().default(true),
+  channel: z.discriminatedUnion('kind', [fhirChannel, mllpChannel]),
+})
+
+/** A destination as given by an operator. Throws Failure `invalid`; a value never stands in it, as it may be a key. */
+export function readDestination(input: unknown): Destination {
+  const read = destination.safeParse(input)
+  if (read.success) return read.data
+  throw new Failure(
+    'invalid',
+    read.error.issues.map(({ path, message }) => ({ text: message, expression: path.join('.') })),
+  )
+}
+
+/** Registers or replaces a destination, told in the audit log as a change of configuration. */
+export async function registerDestination(
+  { store, audit, clock, ids }: { store: Store; audit: Audit; clock: Clock; ids: Ids },
+  input: unknown,
+  by: Caller,
+): Promise<Destination> {
+  const registered = readDestination(input)
+  await store.commit({
+    audit: audit.record({
+      kind: 'configuration',
+      outcome: 'success',
+      outcomeText: `Destination ${registered.id} registered`,
+      at: clock.now(),
+      requestId: ids.random(),
+      caller: by,
+      patients: [],
+      entities: [registered.organization],
+    }),
+    registrations: [{ kind: 'destination', id: registered.id, json: JSON.stringify(registered) }],
+  })
+  return registered
+}
