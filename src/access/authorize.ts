@@ -1,0 +1,145 @@
+import type { Caller, Interaction } from '#core/caller.ts'
+import { patientOf } from '#core/compartment.ts'
+import type { Access, AccessRequest, Decision } from '#core/decision.ts'
+import type { Clock, Store } from '#core/ports.ts'
+import type { Resource } from '#core/resource.ts'
+import { evaluate, type Statement } from './consent.ts'
+import { createPatientContexts } from './patient-context.ts'
+import { isTreatment } from './purpose.ts'
+import { redact } from './redact.ts'
+import { actorsOf, isPerformer, isSelf, isTreating, type Setting } from './relation.ts'
+import { findGrant, type Grant, letterOf } from './roles.ts'
+import { covers } from './scopes.ts'
+
+export interface AccessOptions {
+  store: Store
+  clock: Clock
+  /** Version of the rules, kept with every decision. */
+  rules?: string
+}
+
+/** Work that has no patient is work all the same; content without one waits unmatched, unseen by all but offices. */
+const mayLackPatient: ReadonlySet<string> = new Set(['Task', 'Provenance'])
+
+/** The one authorize: role table ∩ scopes ∩ relation ∩ consent ∩ purpose. What no rule allows is refused. */
+export function createAccess({ store, clock, rules = 'postern-access/1' }: AccessOptions): Access {
+  const contexts = createPatientContexts(store)
+  // A caller is one value for the life of its token, so what the token alone shows is worked out once.
+  const gates = new WeakMap<Caller, Map<string, Decision>>()
+
+  function gate(caller: Caller, interaction: Interaction, type: string): Decision {
+    const known = gates.get(caller) ?? new Map<string, Decision>()
+    if (known.size === 0) gates.set(caller, known)
+    const key = `${interaction} ${type}`
+    const decided = known.get(key)
+    if (decided) return decided
+    const decision = decideGate(caller, interaction, type)
+    // The type comes from a URL: unknown ones are not worth remembering.
+    if (decision.permit) known.set(key, decision)
+    return decision
+  }
+
+  function decideGate(caller: Caller, interaction: Interaction, type: string): Decision {
+    const grant = findGrant(caller.role, type, letterOf(interaction))
+    if (!grant) return refuse([`role:${caller.role}`])
+    if (!covers(caller.scopes, type, interaction)) return refuse([`role:${caller.role}`, 'scope'])
+    return permit([`role:${caller.role}`, 'scope'], [], grant)
+  }
+
+  async function decide(request: AccessRequest): Promise<Decision> {
+    const { caller, interaction, type, stored, incoming } = request
+    const gated = gate(caller, interaction, type)
+    const grant = findGrant(caller.role, type, letterOf(interaction))
+    if (!gated.permit || !grant) return gated
+    const asked = stored ?? incoming
+    if (!asked) return refuse([...gated.reasons, 'absent'])
+    if (asked.resourceType !== type || (incoming && incoming.resourceType !== type)) {
+      return refuse([...gated.reasons, 'type'])
+    }
+    if (grant.condition === 'any' && !incoming) return gated
+    const first = grant.condition === 'any' ? gated : await decideOne(asked, request, grant)
+    if (!first.permit || !stored || !incoming) return first
+    if (movesPatient(stored, incoming, grant)) return refuse([...first.reasons, 'subject-change'])
+    return grant.condition === 'any' ? first : decideOne(incoming, request, grant)
+  }
+
+  async function decideOne(resource: Resource, request: AccessRequest, grant: Grant): Promise<Decision> {
+    const { caller, interaction } = request
+    const reasons = [`role:${caller.role}`, 'scope']
+    const patient = patientOf(resource)
+    if (!patient && !mayLackPatient.has(resource.resourceType)) return refuse([...reasons, 'no-patient'])
+    const context = patient && (await contexts.context(patient))
+    const setting: Setting = { caller, patient, context, contexts, store, now: clock.now() }
+    if (grant.condition === 'self') {
+      reasons.push('self')
+      return isSelf(setting) ? permit(reasons, [], grant) : refuse(reasons)
+    }
+    const statement = consentFor(resource, setting, interaction)
+    if (statement.statement === 'deny') {
+      return refuse([...reasons, ...statement.reasons], statement.consents)
+    }
+    return decideRelated(resource, { setting, grant, statement, reasons, reads: isRead(interaction) })
+  }
+
+  async function decideRelated(
+    resource: Resource,
+    { setting, grant, statement, reasons, reads }: Relating,
+  ): Promise<Decision> {
+    const { consents } = statement
+    // Somebody's proxy is only who is named: a permit of a purpose to everybody makes nobody a proxy.
+    const consented = statement.statement === 'permit' && (grant.condition !== 'consent' || statement.named)
+    // A permit opens what is there; it makes nobody an author.
+    if (consented && reads && (grant.condition === 'own' || grant.condition === 'consent')) {
+      return permit([...reasons, ...statement.reasons], consents, grant)
+    }
+    if (grant.condition === 'consent') return refuse([...reasons, ...statement.reasons])
+    const isRelated = grant.condition === 'own' ? isTreating : isPerformer
+    const relation = grant.condition === 'own' ? 'treating' : 'performer'
+    if (!(await isRelated(resource, setting))) return refuse([...reasons, `not-${relation}`], consents)
+    if (!consented && !isTreatment(setting.caller.purpose)) return refuse([...reasons, relation, 'purpose'])
+    return permit([...reasons, relation, ...statement.reasons], consents, grant)
+  }
+
+  function consentFor(resource: Resource, setting: Setting, interaction: Interaction): Statement {
+    // Consent governs disclosure. Who hands something in learns nothing by it, and a fact that happened is not lost.
+    if (!setting.context || interaction === 'create') return notAsked
+    const request = {
+      actors: actorsOf(setting),
+      purpose: setting.caller.purpose,
+      now: setting.now,
+      reads: isRead(interaction),
+    }
+    return evaluate(setting.context.consents, request, resource)
+  }
+
+  function permit(reasons: string[], consents: string[], { fields }: Grant): Decision {
+    return { permit: true, reasons, consents, rules, ...(fields ? { fields } : {}) }
+  }
+
+  function refuse(reasons: string[], consents: string[] = []): Decision {
+    return { permit: false, reasons, consents, rules }
+  }
+
+  return { gate, decide, redact }
+}
+
+interface Relating {
+  setting: Setting
+  grant: Grant
+  statement: Statement
+  reasons: string[]
+  reads: boolean
+}
+
+const notAsked: Statement = Object.freeze({ statement: 'none', named: false, consents: [], reasons: [] })
+
+function isRead(interaction: Interaction): boolean {
+  return letterOf(interaction) === 'r' || letterOf(interaction) === 's'
+}
+
+/** What is about one patient never becomes about another; an office may match what had none. */
+function movesPatient(stored: Resource, incoming: Resource, grant: Grant): boolean {
+  const before = patientOf(stored)
+  if (before === undefined && grant.condition === 'any') return false
+  return before !== patientOf(incoming)
+}

@@ -1,0 +1,197 @@
+import type { Interaction, Role } from '#core/caller.ts'
+import type { ResourceType } from '#core/resource.ts'
+
+/** Letters of SMART v2 scopes: create, read (vread and instance history too), update, delete, search. */
+export type Letter = 'c' | 'r' | 'u' | 'd' | 's'
+
+/**
+ * What must hold between caller and resource.
+ * - `any`: by office. No relation to the patient and no consent is asked.
+ * - `own`: a treating party (J29), as far as consent allows; a consent that permits opens reading to others.
+ * - `performer`: the organization that the order, task or dispense names to do it. Consent can only narrow.
+ * - `self`: the patient the resource is about.
+ * - `consent`: nothing but an explicit consent.
+ */
+export type Condition = 'any' | 'own' | 'performer' | 'self' | 'consent'
+
+export interface Grant {
+  types: readonly ResourceType[]
+  /** In the order `cruds`. */
+  may: string
+  condition: Condition
+  /** Top-level elements that are seen; all where absent. */
+  fields?: readonly string[]
+}
+
+const frame = ['resourceType', 'id', 'meta', 'implicitRules', 'language', 'modifierExtension']
+
+/** A pharmacy's view of an order: what to dispense to whom, and who ordered it; nothing of why or of what was said. */
+const prescriptionFields = [
+  ...frame,
+  'contained',
+  'identifier',
+  'status',
+  'statusReason',
+  'intent',
+  'category',
+  'priority',
+  'doNotPerform',
+  'reportedBoolean',
+  'reportedReference',
+  'medicationCodeableConcept',
+  'medicationReference',
+  'subject',
+  'authoredOn',
+  'requester',
+  'performer',
+  'performerType',
+  'groupIdentifier',
+  'courseOfTherapyType',
+  'dosageInstruction',
+  'dispenseRequest',
+  'substitution',
+  'priorPrescription',
+]
+
+const demographics = [
+  ...frame,
+  'identifier',
+  'active',
+  'name',
+  'telecom',
+  'gender',
+  'birthDate',
+  'deceasedBoolean',
+  'deceasedDateTime',
+  'address',
+]
+
+/** A task's thread of notes and its inputs may quote the conversation. */
+const fulfilmentFields = [
+  ...frame,
+  'identifier',
+  'basedOn',
+  'groupIdentifier',
+  'partOf',
+  'status',
+  'statusReason',
+  'businessStatus',
+  'intent',
+  'priority',
+  'code',
+  'focus',
+  'for',
+  'executionPeriod',
+  'authoredOn',
+  'lastModified',
+  'requester',
+  'performerType',
+  'owner',
+  'restriction',
+]
+
+/** About nobody: who works where, and what can be asked or dispensed. */
+const directory: readonly ResourceType[] = ['Practitioner', 'PractitionerRole', 'Organization']
+const catalogue: readonly ResourceType[] = ['Questionnaire', 'Medication']
+const content: readonly ResourceType[] = ['Communication', 'QuestionnaireResponse', 'MedicationRequest']
+
+const careTeamView: readonly Grant[] = [
+  { types: ['Communication'], may: 'crus', condition: 'own' },
+  { types: ['QuestionnaireResponse', 'MedicationDispense', 'Provenance'], may: 'rs', condition: 'own' },
+  { types: ['Patient', 'CareTeam', 'Consent', 'RelatedPerson'], may: 'rs', condition: 'own' },
+  { types: ['Task'], may: 'crus', condition: 'own' },
+  { types: [...directory, ...catalogue], may: 'rs', condition: 'any' },
+]
+
+const pharmacyView: readonly Grant[] = [
+  { types: ['MedicationRequest'], may: 'rs', condition: 'performer', fields: prescriptionFields },
+  { types: ['MedicationDispense'], may: 'crus', condition: 'performer' },
+  { types: ['Task'], may: 'crus', condition: 'performer', fields: fulfilmentFields },
+  { types: ['Patient'], may: 'rs', condition: 'performer', fields: demographics },
+  { types: [...directory, 'Medication'], may: 'rs', condition: 'any' },
+]
+
+/** Who may do what: the only place. What is not written here is refused (ACC1, ACC13). */
+export const table: Readonly<Record<Role, readonly Grant[]>> = {
+  // Hands in what its doors take and keeps the lists of people; the content it handed in is not served back to it.
+  platform: [
+    { types: [...content, 'Task'], may: 'c', condition: 'any' },
+    { types: ['Patient', 'RelatedPerson', 'CareTeam', 'Consent'], may: 'cruds', condition: 'any' },
+    { types: [...directory, ...catalogue], may: 'cruds', condition: 'any' },
+  ],
+  // Reads as a treating party, answers and works on tasks, and may hand in orders: drafts unless it has `order-source`.
+  ehr: [
+    ...careTeamView,
+    { types: ['MedicationRequest'], may: 'rs', condition: 'own' },
+    { types: ['MedicationRequest'], may: 'c', condition: 'any' },
+  ],
+  // Sees its own orders and tells what became of them; never changes an order (R13).
+  pharmacy: pharmacyView,
+  pharmacist: pharmacyView,
+  clinician: [...careTeamView, { types: ['MedicationRequest'], may: 'rs', condition: 'own' }],
+  prescriber: [...careTeamView, { types: ['MedicationRequest'], may: 'crus', condition: 'own' }],
+  patient: [
+    { types: ['Communication', 'QuestionnaireResponse', 'Task'], may: 'crs', condition: 'self' },
+    { types: ['MedicationRequest', 'MedicationDispense'], may: 'rs', condition: 'self' },
+    { types: ['Patient', 'CareTeam', 'RelatedPerson'], may: 'rs', condition: 'self' },
+    { types: ['Consent'], may: 'crus', condition: 'self' },
+    { types: [...directory, ...catalogue], may: 'rs', condition: 'any' },
+  ],
+  // Acts for a patient only while a consent says so (CON12).
+  proxy: [
+    { types: [...content, 'MedicationDispense', 'Task', 'Patient'], may: 'rs', condition: 'consent' },
+    { types: [...directory, ...catalogue], may: 'rs', condition: 'any' },
+  ],
+  operator: [
+    { types: [...directory, ...catalogue], may: 'cruds', condition: 'any' },
+    { types: ['Device'], may: 'cruds', condition: 'any' },
+  ],
+  auditor: [{ types: ['AuditEvent'], may: 'rs', condition: 'any' }],
+  'privacy-officer': [
+    { types: ['AuditEvent'], may: 'rs', condition: 'any' },
+    { types: ['Consent'], may: 'crus', condition: 'any' },
+  ],
+}
+
+const letters: Readonly<Record<Interaction, Letter>> = {
+  create: 'c',
+  read: 'r',
+  vread: 'r',
+  history: 'r',
+  update: 'u',
+  delete: 'd',
+  search: 's',
+}
+
+export function letterOf(interaction: Interaction): Letter {
+  return letters[interaction]
+}
+
+const grants = indexTable()
+
+/** The row that lets a role do this, if any does. */
+export function findGrant(role: Role, type: string, letter: Letter): Grant | undefined {
+  return grants.get(`${role} ${type} ${letter}`)
+}
+
+/** Types a role has to do with, and the letters it has for each, in order. */
+export function lettersOf(role: Role): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const { types, may } of table[role]) {
+    for (const type of types) {
+      const all = (found.get(type) ?? '') + may
+      found.set(type, [...'cruds'].filter((letter) => all.includes(letter)).join(''))
+    }
+  }
+  return found
+}
+
+function indexTable(): Map<string, Grant> {
+  const index = new Map<string, Grant>()
+  for (const [role, rows] of Object.entries(table)) {
+    for (const row of rows) {
+      for (const type of row.types) for (const letter of row.may) index.set(`${role} ${type} ${letter}`, row)
+    }
+  }
+  return index
+}
