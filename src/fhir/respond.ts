@@ -30,9 +30,10 @@ export function writeResponse(call: Call, status: number, stored: Stored, body: 
 }
 
 export function failureResponse(failure: Failure): DoorResponse {
+  const later: Record<string, string> = failure.kind === 'unavailable' ? { 'Retry-After': '1' } : {}
   return {
     status: failures[failure.kind].http,
-    headers: always,
+    headers: { ...always, ...later },
     body: JSON.stringify(operationOutcome(failure)),
   }
 }

@@ -30,9 +30,14 @@ export function tracePatient(trail: Trail, resource: Resource): void {
   if (patient) trail.patients.add(patient)
 }
 
-/** `version` is told for writes only. */
+/** `version` is told for writes only, and then stands for the reference without. */
 export function traceResource(trail: Trail, resource: Resource, version?: number): void {
   tracePatient(trail, resource)
   const reference = referenceTo(resource)
-  trail.entities.add(version === undefined ? reference : `${reference}/_history/${version}`)
+  if (version === undefined) {
+    trail.entities.add(reference)
+    return
+  }
+  trail.entities.delete(reference)
+  trail.entities.add(`${reference}/_history/${version}`)
 }
