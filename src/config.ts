@@ -44,7 +44,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   const own = Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('POSTERN_')))
   const known = Object.keys(schema.shape)
   const unknown = Object.keys(own).filter((name) => !known.includes(name))
-  const issues = unknown.map((name) => ({ text: `${name} is not a setting; did you mean ${nearest(name, known)}?` }))
+  const issues = unknown.map((name) => ({
+    text: `${name} is not a setting; did you mean ${nearest(name, known)}?`,
+  }))
   const read = schema.safeParse(Object.fromEntries(known.map((name) => [name, own[name]])))
   if (!read.success) {
     issues.push(...read.error.issues.map((issue) => ({ text: `${issue.path.join('.')}: ${issue.message}` })))

@@ -30,6 +30,8 @@ export interface NewDelivery {
   patient?: Reference
   /** Milliseconds since the epoch. */
   due: number
+  /** Why it waits for a person, e.g. `unmapped-code`; it is sent once it is taken up again. */
+  held?: string
 }
 
 /** Settles attempt `attempt` of a claimed delivery; a second settlement of the same attempt loses. */

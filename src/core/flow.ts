@@ -59,8 +59,8 @@ export interface Party {
 export interface Attestation {
   /** Slot of the party who authorised. */
   by: string
-  /** Slots of who entered or checked the order, where the source says so. */
-  others?: readonly { slot: string; role: 'enterer' | 'verifier' }[]
+  /** Slots of who else authorised, entered or checked, where the source says so. */
+  others?: readonly { slot: string; role: 'attester' | 'enterer' | 'verifier' }[]
   /** FHIR dateTime of the authorisation, as the source gave it. */
   at?: string
   /** How it was given, a word of the source's own, e.g. `electronic-signature`. */

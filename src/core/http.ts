@@ -17,4 +17,6 @@ export interface DoorResponse {
   headers: Record<string, string>
   /** JSON text; empty for none. */
   body: string
+  /** Sent instead of `body` where the answer is not UTF-8 text. */
+  bytes?: Uint8Array<ArrayBuffer>
 }

@@ -41,8 +41,10 @@ export interface HttpBindings {
 export function createHttp(options: HttpOptions): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>()
   for (const route of options.routes) {
-    app.on(route.method === 'ALL' ? ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] : [route.method], [route.path], (c) =>
-      guarded(c, options, (requestId) => enter(c, route, requestId, options)),
+    app.on(
+      route.method === 'ALL' ? ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] : [route.method],
+      [route.path],
+      (c) => guarded(c, options, (requestId) => enter(c, route, requestId, options)),
     )
   }
   app.all('*', (c) =>
@@ -57,7 +59,8 @@ export function createHttp(options: HttpOptions): Hono<{ Bindings: HttpBindings 
 type Door = Context<{ Bindings: HttpBindings }>
 
 async function enter(c: Door, route: Route, requestId: string, options: HttpOptions): Promise<DoorResponse> {
-  if (route.policy === 'public') return route.answer({ ...(await open(c, requestId)), network: c.env?.network })
+  if (route.policy === 'public')
+    return route.answer({ ...(await open(c, requestId)), network: c.env?.network })
   const caller = await authenticated(c, requestId, options)
   return route.answer({ ...(await open(c, requestId)), caller })
 }
@@ -88,7 +91,8 @@ async function open(c: Door, requestId: string): Promise<Omit<DoorRequest, 'call
 }
 
 async function readBody(request: Request): Promise<Uint8Array> {
-  const tooLarge = () => new Failure('too-large', `The body is larger than ${maxBody} bytes: send less at a time`)
+  const tooLarge = () =>
+    new Failure('too-large', `The body is larger than ${maxBody} bytes: send less at a time`)
   const announced = request.headers.get('content-length')
   if (announced !== null) {
     if (Number(announced) > maxBody) throw tooLarge()
@@ -123,8 +127,13 @@ async function guarded(
   answer: (requestId: string) => Promise<DoorResponse>,
 ): Promise<Response> {
   const requestId = requestIdOf(c.req.header('x-request-id')) ?? options.randomId()
-  const { status, headers, body } = await answer(requestId).catch((fault) => refusal(fault, requestId, options))
-  return new Response(body === '' ? null : body, { status, headers: { ...always, 'x-request-id': requestId, ...headers } })
+  const { status, headers, body, bytes } = await answer(requestId).catch((fault) =>
+    refusal(fault, requestId, options),
+  )
+  return new Response(bytes ?? (body === '' ? null : body), {
+    status,
+    headers: { ...always, 'x-request-id': requestId, ...headers },
+  })
 }
 
 /** A caller's own request id is taken over when it is harmless to log. */
@@ -134,7 +143,8 @@ function requestIdOf(header: string | undefined): string | undefined {
 
 function refusal(fault: unknown, requestId: string, options: HttpOptions): DoorResponse {
   if (!(fault instanceof Failure) || fault.kind === 'internal') options.onFault(fault, requestId)
-  const failure = fault instanceof Failure ? fault : new Failure('internal', 'Something went wrong here; it was noted')
+  const failure =
+    fault instanceof Failure ? fault : new Failure('internal', 'Something went wrong here; it was noted')
   return refuse(failure)
 }
 

@@ -9,8 +9,12 @@ export function readArtifacts(root: string): Artifacts {
   const mappings = join(root, 'mappings')
   const profiles = join(root, 'profiles')
   return {
-    mappings: new Map(files(mappings, '.jsonata').map((name) => [stem(name, '.jsonata'), text(mappings, name)])),
-    conceptMaps: new Map(files(mappings, '.json').map((name) => [stem(name, '.json'), JSON.parse(text(mappings, name))])),
+    mappings: new Map(
+      files(mappings, '.jsonata').map((name) => [stem(name, '.jsonata'), text(mappings, name)]),
+    ),
+    conceptMaps: new Map(
+      files(mappings, '.json').map((name) => [stem(name, '.json'), JSON.parse(text(mappings, name))]),
+    ),
     profiles: files(profiles, '.json').map((name) => JSON.parse(text(profiles, name)) as Resource),
   }
 }

@@ -7,7 +7,8 @@ import type { Destination } from '#core/destination.ts'
 import { Failure, type Issue } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
 import type { Clock, Store, Vault } from '#core/ports.ts'
-import { type Identified, type Reference, referenceTo, type Resource, versioned } from '#core/resource.ts'
+import { type Identified, type Reference, type Resource, referenceTo, versioned } from '#core/resource.ts'
+import { holdTask } from './hold.ts'
 import { createParties } from './parties.ts'
 import type { Answered, KeptReceipt } from './receipt.ts'
 import { receiversOf } from './receivers.ts'
@@ -67,6 +68,8 @@ interface Made {
   mapped: Identified[]
   mapping: { name: string; sha256: string }
   warnings: Issue[]
+  /** A code was in none of its tables: deliveries wait for a person. */
+  unmapped: boolean
   deliveries: { destination: Destination; resources: Identified[] }[]
 }
 
@@ -94,7 +97,7 @@ export function createIntake(ports: IntakePorts): Intake {
 
   async function make({ flow, caller, body }: Message, understood: Understood, at: number): Promise<Made> {
     const { references, stubs } = await parties.resolve(flow.parties(understood.source), at)
-    const { resources, mapping, warnings } = await transformer.transform(flow, understood.source, {
+    const { resources, mapping, warnings, unmapped } = await transformer.transform(flow, understood.source, {
       caller,
       body,
       messageId: understood.messageId,
@@ -104,19 +107,24 @@ export function createIntake(ports: IntakePorts): Intake {
     const mapped = resources.map((resource) => versioned(resource, resource.id ?? '', 1, at))
     requireProfiles(flow, [...stubs, ...mapped])
     await requireCreate(caller, mapped)
-    const destinations = (await store.registrations('destination')).map(({ json }) => JSON.parse(json) as Destination)
+    const destinations = (await store.registrations('destination')).map(
+      ({ json }) => JSON.parse(json) as Destination,
+    )
     return {
       parties: references,
       writes: [...stubs, ...mapped],
       mapped,
       mapping,
       warnings: [...understood.warnings, ...warnings],
+      unmapped,
       deliveries: receiversOf(destinations, flow.receivers, mapped),
     }
   }
 
   function requireProfiles(flow: Flow, resources: readonly Identified[]): void {
-    const issues = resources.flatMap((resource) => validator.check(resource, flow.profiles[resource.resourceType]))
+    const issues = resources.flatMap((resource) =>
+      validator.check(resource, flow.profiles[resource.resourceType]),
+    )
     const errors = issues.filter((issue) => (issue.severity ?? 'error') === 'error')
     if (errors.length > 0) throw new Failure('invalid', errors)
   }
@@ -125,7 +133,12 @@ export function createIntake(ports: IntakePorts): Intake {
     for (const incoming of resources) {
       // Provenance is ours: the caller neither sent nor needs to be allowed it.
       if (incoming.resourceType === 'Provenance') continue
-      const decision = await access.decide({ caller, interaction: 'create', type: incoming.resourceType, incoming })
+      const decision = await access.decide({
+        caller,
+        interaction: 'create',
+        type: incoming.resourceType,
+        incoming,
+      })
       if (!decision.permit) throw new Failure('forbidden', `You may not make this ${incoming.resourceType}`)
     }
   }
@@ -133,9 +146,17 @@ export function createIntake(ports: IntakePorts): Intake {
   async function keep(message: Message, understood: Understood): Promise<Answered> {
     const at = clock.now()
     const made = await make(message, understood, at)
+    const idOf = (...parts: string[]) => vault.deriveId(...parts, message.caller.clientId, understood.messageId)
     const deliveries = made.deliveries.map(({ destination, resources }) =>
-      newDelivery(vault, message.caller, understood.messageId, destination, resources, at),
+      newDelivery({
+        id: idOf('delivery', destination.id),
+        destination,
+        resources,
+        due: at,
+        held: made.unmapped,
+      }),
     )
+    const task = made.unmapped ? [holdTask(idOf('hold'), made.mapping.name, made.mapped, at)] : []
     const resources = made.mapped.map((resource) => `${referenceTo(resource)}/_history/1`)
     const patients = [...new Set(made.mapped.map(patientOf).filter((each) => each !== undefined))]
     const entries = audit.record({ ...actOf(message, at), outcome: 'success', patients, entities: resources })
@@ -153,7 +174,7 @@ export function createIntake(ports: IntakePorts): Intake {
     }
     const { leaves } = await store.commit({
       audit: entries,
-      writes: made.writes.map((resource) => ({ resource, version: 1, updated: at })),
+      writes: [...made.writes, ...task].map((resource) => ({ resource, version: 1, updated: at })),
       deliveries,
       receipt: { ...receiptKeyOf(message, understood), answer: JSON.stringify(receipt), at },
     })
@@ -170,12 +191,19 @@ export function createIntake(ports: IntakePorts): Intake {
     return { receipt: { outcome: 'purged' }, replayed: false }
   }
 
-  async function receipt(caller: Caller, messageId: string, body?: Uint8Array): Promise<Answered | undefined> {
+  async function receipt(
+    caller: Caller,
+    messageId: string,
+    body?: Uint8Array,
+  ): Promise<Answered | undefined> {
     const found = await store.findReceipt(caller.clientId, messageId, body)
     if (!found) return undefined
     if (found.outcome === 'purged') return { receipt: { outcome: 'purged' }, replayed: true }
     if (found.outcome === 'differs') {
-      throw new Failure('conflict', 'A different message with this id was taken in before: give this one an id of its own')
+      throw new Failure(
+        'conflict',
+        'A different message with this id was taken in before: give this one an id of its own',
+      )
     }
     const answer = JSON.parse(found.answer) as KeptReceipt
     return { receipt: { ...answer, leaf: await store.logPosition(answer.auditEvent) }, replayed: true }
@@ -200,7 +228,8 @@ export function createIntake(ports: IntakePorts): Intake {
   return {
     ingest: (message) =>
       ingestOnce(message).catch(async (cause) => {
-        if (cause instanceof Failure) await store.commit({ audit: audit.record(refusedAct(message, cause, clock.now())) })
+        if (cause instanceof Failure)
+          await store.commit({ audit: audit.record(refusedAct(message, cause, clock.now())) })
         throw cause
       }),
 
@@ -208,9 +237,16 @@ export function createIntake(ports: IntakePorts): Intake {
       const understood = understand(message)
       const at = clock.now()
       await store.commit({
-        audit: audit.record({ ...actOf(message, at), outcomeText: 'preview', outcome: 'success', patients: [], entities: [] }),
+        audit: audit.record({
+          ...actOf(message, at),
+          outcomeText: 'preview',
+          outcome: 'success',
+          patients: [],
+          entities: [],
+        }),
       })
-      if (understood.purge) return { resources: [], issues: understood.warnings, deliveries: [], purged: true }
+      if (understood.purge)
+        return { resources: [], issues: understood.warnings, deliveries: [], purged: true }
       const made = await make(message, understood, at)
       return {
         resources: made.writes,
@@ -247,20 +283,22 @@ function receiptKeyOf({ caller, body }: Message, { messageId }: Understood) {
   return { sender: caller.clientId, messageId, body }
 }
 
-function newDelivery(
-  vault: Vault,
-  caller: Caller,
-  messageId: string,
-  destination: Destination,
-  resources: readonly Identified[],
-  due: number,
-): NewDelivery {
+interface DeliveryOf {
+  id: string
+  destination: Destination
+  resources: readonly Identified[]
+  due: number
+  held: boolean
+}
+
+function newDelivery({ id, destination, resources, due, held }: DeliveryOf): NewDelivery {
   const patient = resources.map(patientOf).find((each) => each !== undefined)
   return {
-    id: vault.deriveId('delivery', caller.clientId, messageId, destination.id),
+    id,
     destination: destination.id,
-    resources: resources.map(({ resourceType, id }) => ({ type: resourceType, id, version: 1 })),
+    resources: resources.map((resource) => ({ type: resource.resourceType, id: resource.id, version: 1 })),
     ...(patient ? { patient } : {}),
     due,
+    ...(held ? { held: 'unmapped-code' } : {}),
   }
 }

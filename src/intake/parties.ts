@@ -41,7 +41,10 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
     })
     if (found.length > 1) {
       throw new Failure('conflict', [
-        { text: `Two ${type} records carry the identifier given here: link or merge them first`, expression: party.slot },
+        {
+          text: `Two ${type} records carry the identifier given here: link or merge them first`,
+          expression: party.slot,
+        },
       ])
     }
     return found[0] && `${type}/${found[0].stored.id}`

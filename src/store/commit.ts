@@ -90,11 +90,12 @@ async function rowsOf(resource: Identified, vault: Vault) {
 
 async function delivery(each: NewDelivery, unit: CommitUnit, { vault }: Sealing): Promise<Statement[]> {
   const box = await vault.box('clinic')
-  const { id, destination, due, resources, patient } = each
+  const { id, destination, due, resources, patient, held } = each
+  const state = held ? 'stopped' : 'queued'
   const body = box.seal(JSON.stringify({ resources, patient }), `delivery/${id}`)
   const lane = vault.mac('lane', destination, patient ?? id).subarray(0, 16)
   const created = unit.audit[0]?.recorded ?? due
-  return [statements.insertDelivery.bind({ id, destination, lane, due, created, box: box.keyId, body })]
+  return [statements.insertDelivery.bind({ id, destination, lane, state, reason: held ?? null, due, created, box: box.keyId, body })]
 }
 
 function settlement({ delivery, attempt, state, reason, due, at }: Settlement): Statement[] {

@@ -68,6 +68,8 @@ export const insertDelivery = template<{
   id: string
   destination: string
   lane: Bytes
+  state: string
+  reason: string | null
   due: number
   created: number
   box: string
@@ -85,6 +87,7 @@ export const insertDelivery = template<{
       'due',
       'lease',
       'created',
+      'reason',
       'box',
       'body',
     ])
@@ -96,11 +99,12 @@ export const insertDelivery = template<{
           sql<string>`${p.id}`.as('id'),
           sql<string>`${p.destination}`.as('destination'),
           sql<Bytes>`${p.lane}`.as('lane'),
-          sql<string>`'queued'`.as('state'),
+          sql<string>`${p.state}`.as('state'),
           sql<number>`0`.as('attempt'),
           sql<number>`${p.due}`.as('due'),
           sql<number>`0`.as('lease'),
           sql<number>`${p.created}`.as('created'),
+          sql<string | null>`${p.reason}`.as('reason'),
           sql<string>`${p.box}`.as('box'),
           sql<Bytes>`${p.body}`.as('body'),
         ]),

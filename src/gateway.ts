@@ -1,0 +1,155 @@
+import type { Hono } from 'hono'
+import type { Access } from '#core/decision.ts'
+import type { Act, Audit } from '#core/act.ts'
+import { createAccess } from '#access/authorize.ts'
+import { createAudit } from '#audit/balp.ts'
+import { createLog, type Log } from '#audit/log.ts'
+import { sha256 } from '#audit/merkle.ts'
+import type { NoteSigner } from '#audit/note.ts'
+import { type Auth, createAuth } from '#auth/smart.ts'
+import { generateSigningKey } from '#auth/tokens.ts'
+import type { ClientRegistration } from '#core/caller.ts'
+import type { Artifacts, Clock, Ids, Store, Vault } from '#core/ports.ts'
+import { createFhir } from '#fhir/fhir.ts'
+import { flows } from '#flows/index.ts'
+import { createHl7v2Door, type Hl7v2Door } from '#inbound/hl7v2.ts'
+import { authRoutes } from '#inbound/auth-routes.ts'
+import { fhirRoutes } from '#inbound/fhir-routes.ts'
+import { healthRoutes } from '#inbound/health-routes.ts'
+import { createHttp, type HttpBindings } from '#inbound/http.ts'
+import { ingestRoutes } from '#inbound/ingest-routes.ts'
+import { createIntake, type Intake } from '#intake/ingest.ts'
+import { createTransformer } from '#intake/transform.ts'
+import type { Channels } from '#outbound/channels.ts'
+import { createDeliverer, type Deliverer } from '#outbound/deliver.ts'
+import { createValidator, type Validator } from '#validator/validator.ts'
+import base from '../profiles/base/r4.json' with { type: 'json' }
+
+export interface GatewayPorts {
+  store: Store
+  vault: Vault
+  artifacts: Artifacts
+  clock: Clock
+  ids: Ids
+  /** Signs checkpoints of the audit log, with a key that is not in the store. */
+  signer: NoteSigner
+  /** Takes a checkpoint to where the database's owner cannot change it. */
+  anchor?: (note: string) => Promise<void>
+  /** Ways out that this platform has. */
+  channels: Channels
+  onFault(fault: unknown, requestId: string): void
+}
+
+export interface GatewaySettings {
+  clinic: string
+  /** The address by which others reach this gateway, without slash at the end. */
+  baseUrl: string
+  /** IANA zone of HL7 v2 times without offset, where a client has none of its own. */
+  timeZone: string
+}
+
+/** One clinic: everything the entries share. */
+export interface Gateway {
+  http: Hono<{ Bindings: HttpBindings }>
+  hl7v2: Hl7v2Door
+  deliverer: Deliverer
+  log: Log
+  intake: Intake
+  access: Access
+  audit: Audit
+  auth: Auth
+  validator: Validator
+  /** Tells the log of an act that happened at an entry's own door. */
+  tell(act: Omit<Act, 'at'>): Promise<void>
+}
+
+/** Builds a clinic from its ports. Nothing listens and nothing is sent until an entry says so. */
+export async function createGateway(ports: GatewayPorts, settings: GatewaySettings): Promise<Gateway> {
+  const { store, vault, artifacts, clock, ids } = ports
+  const validator = createValidator({ base, profiles: artifacts.profiles })
+  const access = createAccess({ store, clock })
+  const audit = createAudit({
+    server: { name: `Postern ${settings.clinic}`, reference: 'Device/postern' },
+    ids,
+  })
+  const log = createLog({ store, signer: ports.signer, origin: ports.signer.name, anchor: ports.anchor })
+  const issuer = settings.baseUrl
+  const auth = await createAuth({ store, audit, clock, ids, issuer, signingKey: await signingKeyOf(store, audit, ports) })
+  const transformer = createTransformer({
+    artifacts,
+    deriveId: vault.deriveId,
+    digest: (content) => hex(sha256(typeof content === 'string' ? new TextEncoder().encode(content) : content)),
+    restoreDecimals: validator.restoreDecimals,
+  })
+  const intake = createIntake({ store, access, audit, vault, clock, transformer, validator })
+  const clinicBox = await vault.box('clinic')
+  const fhir = createFhir({
+    store,
+    access,
+    audit,
+    validator,
+    clock,
+    ids,
+    deriveId: vault.deriveId,
+    base: `${settings.baseUrl}/fhir`,
+    cursorKey: {
+      seal: (text) => base64url(clinicBox.seal(text, 'search/cursor')),
+      open: (text) => clinicBox.open(Buffer.from(text, 'base64url'), 'search/cursor'),
+    },
+    profiles: profilesByType(validator),
+  })
+  const tell = (act: Omit<Act, 'at'>) => store.commit({ audit: audit.record({ ...act, at: clock.now() }) }).then(() => {})
+  const hl7v2 = createHl7v2Door({
+    flows,
+    intake,
+    deriveId: vault.deriveId,
+    own: { controlId: () => ids.random().replaceAll('-', '').slice(0, 20), now: clock.now },
+    refused: (failure, { caller, requestId }) =>
+      tell({
+        kind: 'transmission',
+        outcome: failure.kind === 'forbidden' ? 'denied' : 'failed',
+        outcomeText: `HL7 v2: ${failure.kind}`,
+        caller,
+        requestId,
+        patients: [],
+        entities: [],
+      }),
+  })
+  const timeZoneOf = async (clientId: string) => {
+    const json = await store.findRegistration('client', clientId)
+    return (json && (JSON.parse(json) as ClientRegistration).hl7v2?.timeZone) || settings.timeZone
+  }
+  const http = createHttp({
+    routes: [
+      ...authRoutes(auth),
+      ...healthRoutes(store),
+      ...ingestRoutes({ flows, intake, hl7v2, timeZoneOf }),
+      ...fhirRoutes(fhir),
+    ],
+    authenticate: auth.authenticate,
+    audit: tell,
+    randomId: ids.random,
+    onFault: ports.onFault,
+  })
+  const deliverer = createDeliverer({ store, access, audit, clock, ids, channels: ports.channels })
+  return { http, hl7v2, deliverer, log, intake, access, audit, auth, validator, tell }
+}
+
+/** The key that signs access tokens: made once, sealed with the clinic's own key, told to the log. */
+async function signingKeyOf(store: Store, audit: Audit, { clock, ids }: Pick<GatewayPorts, 'clock' | 'ids'>) {
+  const known = await store.findRegistration('signing-key', 'token')
+  if (known) return JSON.parse(known) as JsonWebKey
+  const key = await generateSigningKey()
+  const act = { kind: 'configuration', outcome: 'success', outcomeText: 'token signing key made' } as const
+  const entries = audit.record({ ...act, at: clock.now(), requestId: ids.random(), patients: [], entities: [] })
+  await store.commit({ audit: entries, registrations: [{ kind: 'signing-key', id: 'token', json: JSON.stringify(key) }] })
+  return key
+}
+
+function base64url(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64url')
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}

@@ -1,0 +1,24 @@
+import type { Fhir } from '#fhir/fhir.ts'
+import type { Route } from './http.ts'
+
+/** The FHIR base: metadata for everybody, all else with a token. What stands behind it is fhir/routes. */
+export function fhirRoutes(fhir: Fhir): Route[] {
+  return [
+    {
+      policy: 'public',
+      method: 'GET',
+      path: '/fhir/metadata',
+      answer: async () => ({
+        status: 200,
+        headers: { 'content-type': 'application/fhir+json; charset=utf-8' },
+        body: JSON.stringify(fhir.metadata()),
+      }),
+    },
+    {
+      policy: 'token',
+      method: 'ALL',
+      path: '/fhir/*',
+      answer: (request) => fhir.handle({ ...request, path: request.path.replace(/^fhir\/?/, '') }),
+    },
+  ]
+}

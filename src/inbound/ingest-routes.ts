@@ -1,0 +1,86 @@
+import type { DoorRequest, DoorResponse } from '#core/http.ts'
+import { Failure } from '#core/failure.ts'
+import type { Flow } from '#core/flow.ts'
+import type { Intake } from '#intake/ingest.ts'
+import type { Answered } from '#intake/receipt.ts'
+import type { Hl7v2Door } from './hl7v2.ts'
+import type { Route } from './http.ts'
+
+export interface IngestRouteOptions {
+  flows: readonly Flow[]
+  intake: Intake
+  hl7v2: Hl7v2Door
+  /** The zone of a client's HL7 v2 times without offset. */
+  timeZoneOf(clientId: string): Promise<string>
+}
+
+/** The doors of the flows: one route for each JSON flow, one for HL7 v2, previews and receipts. */
+export function ingestRoutes(options: IngestRouteOptions): Route[] {
+  const { flows, intake, hl7v2, timeZoneOf } = options
+  const json = flows.flatMap((flow): Route[] => {
+    if (flow.door.kind !== 'json') return []
+    const { path } = flow.door
+    const message = (request: DoorRequest) => {
+      requireType(request, 'application/json')
+      const { body, caller, requestId } = request
+      return { flow, body, caller, requestId, timeZone: 'UTC' }
+    }
+    return [
+      {
+        policy: 'token',
+        method: 'POST',
+        path,
+        answer: async (request) => answered(await intake.ingest(message(request))),
+      },
+      {
+        policy: 'token',
+        method: 'POST',
+        path: `${path}/$preview`,
+        answer: async (request) => ok(200, await intake.preview(message(request))),
+      },
+    ]
+  })
+  return [
+    ...json,
+    {
+      policy: 'token',
+      method: 'POST',
+      path: '/ingest/hl7v2',
+      async answer(request) {
+        requireType(request, 'application/hl7-v2')
+        const { body, caller, requestId } = request
+        const timeZone = await timeZoneOf(caller.clientId)
+        const answers = await hl7v2(body, { caller, requestId, timeZone })
+        // In the sender's own character set, as MSH-18 says.
+        const bytes = new Uint8Array(await new Blob(answers as Uint8Array<ArrayBuffer>[]).arrayBuffer())
+        return { status: 200, headers: { 'content-type': 'application/hl7-v2' }, body: '', bytes }
+      },
+    },
+    {
+      policy: 'token',
+      method: 'GET',
+      path: '/ingest/receipts/:messageId',
+      async answer({ path, caller }) {
+        const found = await intake.receipt(caller, decodeURIComponent(path.split('/').at(-1) ?? ''))
+        if (!found) throw new Failure('not-found', 'You sent no message with this id')
+        return ok(200, found.receipt)
+      },
+    },
+  ]
+}
+
+/** 201 the first time; 200 and `Idempotent-Replay` when the same message came before (I2). */
+function answered({ receipt, replayed }: Answered): DoorResponse {
+  const response = ok(replayed || receipt.outcome === 'purged' ? 200 : 201, receipt)
+  if (replayed) response.headers['idempotent-replay'] = 'true'
+  return response
+}
+
+function ok(status: number, value: unknown): DoorResponse {
+  return { status, headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(value) }
+}
+
+function requireType(request: DoorRequest, type: string): void {
+  const sent = request.header('content-type')?.split(';')[0]?.trim().toLowerCase()
+  if (sent !== type) throw new Failure('unsupported-media', `Send this as ${type}`)
+}

@@ -1,0 +1,172 @@
+// The Node entry: builds a clinic on SQLite and a file keyring, and opens its doors.
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { serve } from '@hono/node-server'
+import { createLeafMaker } from '#audit/leaf.ts'
+import { createSigner, generateSigningKey } from '#audit/note.ts'
+import type { Config } from '#config.ts'
+import { findHl7v2Peer, peerCaller } from '#auth/peers.ts'
+import { Failure } from '#core/failure.ts'
+import type { Store } from '#core/ports.ts'
+import { createGateway, type Gateway } from '#gateway.ts'
+import { startMllp } from '#inbound/mllp.ts'
+import { readArtifacts } from '#intake/artifact-folder.ts'
+import { createChannels } from '#outbound/channels.ts'
+import { sendMllp } from '#outbound/mllp-client.ts'
+import { openSqlite } from '#store/sqlite.ts'
+import { createStore } from '#store/store.ts'
+import { openFileKeyring } from '#vault/file-keyring.ts'
+import { openSqliteKeyStore } from '#vault/sqlite-key-store.ts'
+import { createVault } from '#vault/vault.ts'
+
+const home = join(import.meta.dirname, '..')
+
+export interface OpenClinic {
+  gateway: Gateway
+  store: Store
+  /** Key that checks the log's checkpoints, in C2SP vkey form. */
+  vkey: string
+  /** Checkpoints kept outside of the database. */
+  anchored(): string[]
+  close(): Promise<void>
+}
+
+/** Opens the clinic's folder, making it on first use; nothing listens yet. */
+export async function openClinic(config: Config, baseUrl: string): Promise<OpenClinic> {
+  mkdirSync(config.data, { recursive: true, mode: 0o700 })
+  const keyring = openFileKeyring(config.keyring)
+  const keys = openSqliteKeyStore(join(config.keyring, 'keys.db'))
+  const vault = await createVault({ clinic: config.clinic, keyring, keys })
+  const store = createStore({
+    driver: openSqlite(join(config.data, 'data.db')),
+    vault,
+    leaves: createLeafMaker(),
+  })
+  const signer = createSigner(`postern/${config.clinic}`, checkpointKey(config))
+  const anchorFile = join(config.keyring, 'checkpoints.txt')
+  const clock = { now: () => Date.now() }
+  const ids = { random: () => crypto.randomUUID() }
+  const gateway = await createGateway(
+    {
+      store,
+      vault,
+      artifacts: readArtifacts(home),
+      clock,
+      ids,
+      signer,
+      anchor: async (note) => appendFileSync(anchorFile, `${note}\f\n`, { mode: 0o600 }),
+      channels: createChannels({ clock, ids, sendMllp }),
+      onFault: (fault, requestId) => process.stderr.write(`${requestId} ${faultName(fault)}\n`),
+    },
+    { clinic: config.clinic, baseUrl, timeZone: config.timeZone },
+  )
+  return {
+    gateway,
+    store,
+    vkey: signer.vkey,
+    anchored: () => (existsSync(anchorFile) ? readFileSync(anchorFile, 'utf8').split('\f\n').filter(Boolean) : []),
+    close: async () => {
+      await gateway.deliverer.stop()
+      await gateway.log.checkpoint()
+      await store.close()
+      keys.close()
+    },
+  }
+}
+
+export interface RunningClinic extends OpenClinic {
+  baseUrl: string
+  mllpPort?: number
+}
+
+/** Opens the clinic and its doors: HTTP, MLLP where a port is set, deliveries, checkpoints. */
+export async function startClinic(config: Config): Promise<RunningClinic> {
+  const port = config.port === 0 ? await freePort(config.host) : config.port
+  const baseUrl = config.baseUrl ?? `http://${config.host}:${port}`
+  const clinic = await openClinic(config, baseUrl)
+  const { gateway, store } = clinic
+  const server = serve({
+    hostname: config.host,
+    port,
+    fetch: (request, { incoming }) => gateway.http.fetch(request, { network: incoming.socket.remoteAddress }),
+  })
+  const mllp = config.mllpPort === undefined ? undefined : await startMllpDoor(config, clinic, config.mllpPort)
+  gateway.deliverer.start()
+  const upkeep = setInterval(() => {
+    const failed = (fault: unknown) => process.stderr.write(`upkeep ${faultName(fault)}\n`)
+    gateway.log.checkpoint().catch(failed)
+    store.sweep(Date.now()).catch(failed)
+  }, config.checkpointMs)
+  return {
+    ...clinic,
+    baseUrl,
+    ...(mllp ? { mllpPort: mllp.port } : {}),
+    async close() {
+      clearInterval(upkeep)
+      await mllp?.close()
+      await new Promise((resolve) => server.close(resolve))
+      await clinic.close()
+    },
+  }
+}
+
+/** MLLP partners are the clients registered with the address that a connection comes from; asked anew each message. */
+function startMllpDoor(config: Config, { gateway, store }: OpenClinic, port: number) {
+  return startMllp<string>({
+    host: config.host,
+    port,
+    identify: async ({ address }) => (await findHl7v2Peer(store, address))?.id,
+    async handle(payload, { peer, address }) {
+      const found = await peerCaller(store, peer, address)
+      if (!found) throw new Failure('unauthenticated', 'This partner is not registered any more')
+      const timeZone = found.timeZone ?? config.timeZone
+      return gateway.hl7v2(payload, { caller: found.caller, timeZone, requestId: crypto.randomUUID() })
+    },
+    discarded: ({ reason, remote }) => void gateway.tell({
+      kind: 'transmission',
+      outcome: reason === 'unknown-peer' ? 'denied' : 'failed',
+      outcomeText: `MLLP: ${reason}`,
+      requestId: crypto.randomUUID(),
+      network: remote.address,
+      patients: [],
+      entities: [],
+    }).catch((fault) => process.stderr.write(`mllp ${faultName(fault)}\n`)),
+    own: { controlId: () => crypto.randomUUID().replaceAll('-', '').slice(0, 20), now: () => Date.now() },
+  })
+}
+
+/** The key that signs checkpoints stands beside the keyring, where the database's owner need not reach. */
+function checkpointKey(config: Config): string {
+  const file = join(config.keyring, 'checkpoint-key.pem')
+  if (!existsSync(file)) {
+    writeFileSync(file, generateSigningKey(`postern/${config.clinic}`).privateKey, { mode: 0o600, flag: 'wx' })
+  }
+  return readFileSync(file, 'utf8')
+}
+
+function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(0, host, () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
+
+/** What may be said of a fault in a log: its kind and place, never its words, which may hold data. */
+function faultName(fault: unknown): string {
+  if (!(fault instanceof Error)) return 'unknown fault'
+  const cause = fault.cause instanceof Error ? ` < ${fault.cause.name}` : ''
+  const place = fault.stack?.split('\n').find((line) => line.includes('/src/'))?.trim() ?? ''
+  return `${fault.name}${fault instanceof Failure ? ` ${fault.kind}` : ''}${cause} ${place}`
+}
+
+if (import.meta.main) {
+  const { readConfig } = await import('#config.ts')
+  const clinic = await startClinic(readConfig(process.env))
+  process.stdout.write(`Postern listens at ${clinic.baseUrl}\n`)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void clinic.close())
+}
