@@ -33,13 +33,11 @@ export function compileMembers(members: readonly Member[], options: Options): Ch
       note(report, 'structure', 'The value must be a JSON object with elements.')
       return
     }
-    const keys = Object.keys(value)
-    if (keys.length === 0) {
-      note(report, 'structure', 'An element may not be empty; give it content or leave it out (ele-1).')
-      return
-    }
+    let given = 0
     let chosen: string[] | undefined
-    for (const key of keys) {
+    for (const key of Object.keys(value)) {
+      if (value[key] === undefined) continue
+      given++
       if (options.isResource && key === 'resourceType') continue
       const isCompanion = key.charCodeAt(0) === 95
       const name = isCompanion ? key.slice(1) : key
@@ -50,6 +48,10 @@ export function compileMembers(members: readonly Member[], options: Options): Ch
         if (isCompanion) checkCompanion(value, name, member, options.element, report)
         else checkMember(value, member, report)
       }
+    }
+    if (given === 0) {
+      note(report, 'structure', 'An element may not be empty; give it content or leave it out (ele-1).')
+      return
     }
     for (const need of required) {
       if (!need.json.some((key) => value[key] !== undefined)) noteAt(report, need.stem, 'required', need.text)
