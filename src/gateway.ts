@@ -1,4 +1,5 @@
 import type { Hono } from 'hono'
+import type { JWK } from 'jose'
 import type { Access } from '#core/decision.ts'
 import type { Act, Audit } from '#core/act.ts'
 import { createAccess } from '#access/authorize.ts'
@@ -11,6 +12,7 @@ import { generateSigningKey } from '#auth/tokens.ts'
 import type { ClientRegistration } from '#core/caller.ts'
 import type { Artifacts, Clock, Ids, Store, Vault } from '#core/ports.ts'
 import { createFhir } from '#fhir/fhir.ts'
+import { servedTypes } from '#fhir/routes.ts'
 import { flows } from '#flows/index.ts'
 import { createHl7v2Door, type Hl7v2Door } from '#inbound/hl7v2.ts'
 import { authRoutes } from '#inbound/auth-routes.ts'
@@ -73,8 +75,8 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     ids,
   })
   const log = createLog({ store, signer: ports.signer, origin: ports.signer.name, anchor: ports.anchor })
-  const issuer = settings.baseUrl
-  const auth = await createAuth({ store, audit, clock, ids, issuer, signingKey: await signingKeyOf(store, audit, ports) })
+  const signingKey = await signingKeyOf(store, audit, ports)
+  const auth = await createAuth({ store, audit, clock, ids, issuer: settings.baseUrl, signingKey })
   const transformer = createTransformer({
     artifacts,
     deriveId: vault.deriveId,
@@ -96,7 +98,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
       seal: (text) => base64url(clinicBox.seal(text, 'search/cursor')),
       open: (text) => clinicBox.open(Buffer.from(text, 'base64url'), 'search/cursor'),
     },
-    profiles: profilesByType(validator),
+    profiles: Object.fromEntries(servedTypes.map((type) => [type, validator.profilesOf(type)])),
   })
   const tell = (act: Omit<Act, 'at'>) => store.commit({ audit: audit.record({ ...act, at: clock.now() }) }).then(() => {})
   const hl7v2 = createHl7v2Door({
@@ -138,7 +140,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
 /** The key that signs access tokens: made once, sealed with the clinic's own key, told to the log. */
 async function signingKeyOf(store: Store, audit: Audit, { clock, ids }: Pick<GatewayPorts, 'clock' | 'ids'>) {
   const known = await store.findRegistration('signing-key', 'token')
-  if (known) return JSON.parse(known) as JsonWebKey
+  if (known) return JSON.parse(known) as JWK
   const key = await generateSigningKey()
   const act = { kind: 'configuration', outcome: 'success', outcomeText: 'token signing key made' } as const
   const entries = audit.record({ ...act, at: clock.now(), requestId: ids.random(), patients: [], entities: [] })

@@ -22,6 +22,12 @@ import { createVault } from '#vault/vault.ts'
 
 const home = join(import.meta.dirname, '..')
 
+/** Time and randomness of the machine. */
+export const systemPorts = {
+  clock: { now: () => Date.now() },
+  ids: { random: () => crypto.randomUUID() as string },
+}
+
 export interface OpenClinic {
   gateway: Gateway
   store: Store
@@ -45,8 +51,7 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
   })
   const signer = createSigner(`postern/${config.clinic}`, checkpointKey(config))
   const anchorFile = join(config.keyring, 'checkpoints.txt')
-  const clock = { now: () => Date.now() }
-  const ids = { random: () => crypto.randomUUID() }
+  const { clock, ids } = systemPorts
   const gateway = await createGateway(
     {
       store,

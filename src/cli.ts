@@ -1,0 +1,230 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { verifyLog } from '#audit/verify.ts'
+import { registerClient } from '#auth/clients.ts'
+import { readConfig } from '#config.ts'
+import type { Caller, Role } from '#core/caller.ts'
+import { Failure } from '#core/failure.ts'
+import type { Reference } from '#core/resource.ts'
+import { flows } from '#flows/index.ts'
+import { registerDestination } from '#outbound/destinations.ts'
+import { type OpenClinic, openClinic, startClinic, systemPorts } from './node.ts'
+
+/*
+ * The command line. It works on the clinic that the POSTERN_ variables name, beside a running gateway if need be:
+ * everything it changes goes through the same commit and the same log. Exit codes: 0 done, 1 refused or found wanting,
+ * 2 not understood.
+ */
+
+const program = new Command('postern')
+  .description('A FHIR R4 gateway for confidential patient messaging')
+  .option('--json', 'print JSON')
+  .exitOverride()
+
+program
+  .command('start')
+  .description('open the doors: HTTP, MLLP where POSTERN_MLLP_PORT is set, deliveries')
+  .action(async () => {
+    const clinic = await startClinic(readConfig(process.env))
+    say({ listening: clinic.baseUrl, mllp: clinic.mllpPort }, `Postern listens at ${clinic.baseUrl}`)
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void clinic.close())
+  })
+
+const client = program.command('client').description('systems that may call')
+client
+  .command('add <id>')
+  .description('register a client with its public keys')
+  .requiredOption('--role <role>', 'ehr, pharmacy, platform, auditor, operator, privacy-officer')
+  .requiredOption('--jwks <file>', 'public keys, a JWK Set')
+  .requiredOption('--scope <scopes>', 'SMART v2 scopes, separated by spaces')
+  .option('--name <name>', 'a name for people')
+  .option('--organization <reference>', 'Organization/… on whose behalf it acts')
+  .option('--purpose <codes>', 'purposes of use, separated by commas; the first is the default', 'TREAT')
+  .option('--grant <grants>', 'special permissions, e.g. order-source', '')
+  .option('--mllp-address <addresses>', 'addresses its MLLP connections come from', '')
+  .option('--time-zone <zone>', 'IANA zone of its HL7 v2 times without offset')
+  .action((id: string, options: Record<string, string>) =>
+    withClinic(async ({ gateway, store }) => {
+      await registerClient(
+        store,
+        gateway.audit,
+        {
+          id,
+          name: options.name ?? id,
+          role: options.role as Role,
+          ...(options.organization ? { organization: options.organization as Reference } : {}),
+          scopes: words(options.scope, ' '),
+          purposes: words(options.purpose, ','),
+          grants: words(options.grant, ','),
+          jwks: readJson(options.jwks ?? ''),
+          active: true,
+          ...(options.mllpAddress
+            ? { hl7v2: { addresses: words(options.mllpAddress, ','), timeZone: options.timeZone } }
+            : {}),
+        },
+        { caller: commandLine, requestId: crypto.randomUUID(), at: Date.now() },
+      )
+      say({ registered: id }, `Registered client ${id}`)
+    }),
+  )
+client
+  .command('list')
+  .description('registered clients')
+  .action(() =>
+    withClinic(async ({ store }) => {
+      const clients = (await store.registrations('client')).map(({ json }) => JSON.parse(json))
+      say(
+        clients.map(({ jwks: _, ...rest }) => rest),
+        clients.map((each) => `${each.id}\t${each.role}\t${each.active ? 'active' : 'off'}\t${each.scopes.join(' ')}`).join('\n'),
+      )
+    }),
+  )
+client
+  .command('disable <id>')
+  .description('refuse a client from its next request on')
+  .action((id: string) =>
+    withClinic(async ({ gateway, store }) => {
+      const json = await store.findRegistration('client', id)
+      if (!json) throw new Failure('not-found', `There is no client ${id}`)
+      const by = { caller: commandLine, requestId: crypto.randomUUID(), at: Date.now() }
+      await registerClient(store, gateway.audit, { ...JSON.parse(json), active: false }, by)
+      say({ disabled: id }, `Client ${id} is refused from now on`)
+    }),
+  )
+
+const destination = program.command('destination').description('systems that receive')
+destination
+  .command('add <file>')
+  .description('register a destination from a JSON file (docs/destinations.md)')
+  .action((file: string) =>
+    withClinic(async ({ gateway, store }) => {
+      const ports = { store, audit: gateway.audit, ...systemPorts }
+      const registered = await registerDestination(ports, readJson(file), commandLine)
+      say({ registered: registered.id }, `Registered destination ${registered.id}`)
+    }),
+  )
+
+program
+  .command('map <flow> <file>')
+  .description(`what a message would become, storing nothing (${flows.map((flow) => flow.name).join(', ')})`)
+  .action((name: string, file: string) =>
+    withClinic(async ({ gateway }) => {
+      const flow = flows.find((each) => each.name === name)
+      if (!flow) throw new Failure('not-found', `There is no flow ${name}: ${flows.map((each) => each.name).join(', ')}`)
+      const caller: Caller = {
+        ...commandLine,
+        role: 'platform',
+        scopes: ['system/*.cruds'],
+        grants: ['order-source'],
+      }
+      const preview = await gateway.intake.preview({
+        flow,
+        body: new Uint8Array(readFileSync(file)),
+        caller,
+        timeZone: readConfig(process.env).timeZone,
+        requestId: crypto.randomUUID(),
+      })
+      process.stdout.write(`${JSON.stringify(preview, null, 2)}\n`)
+    }),
+  )
+
+const deliveries = program.command('deliveries').description('the outbox')
+deliveries
+  .command('list')
+  .option('--limit <count>', 'newest first', '50')
+  .action((options: { limit: string }) =>
+    withClinic(async ({ store }) => {
+      const rows = await store.deliveries(Number(options.limit))
+      say(
+        rows,
+        rows.map((row) => `${row.id}\t${row.destination}\t${row.state}\tattempt ${row.attempt}\t${row.reason ?? ''}`).join('\n'),
+      )
+    }),
+  )
+deliveries
+  .command('replay <id>')
+  .description('take a dead, stopped or held delivery up again')
+  .action((id: string) =>
+    withClinic(async ({ gateway, store }) => {
+      const act = { kind: 'configuration', outcome: 'success', outcomeText: 'delivery replayed' } as const
+      const at = Date.now()
+      await store.requeueDelivery(
+        id,
+        at,
+        gateway.audit.record({ ...act, at, caller: commandLine, requestId: crypto.randomUUID(), patients: [], entities: [] }),
+      )
+      say({ replayed: id }, `Delivery ${id} is queued again`)
+    }),
+  )
+
+const audit = program.command('audit').description('the audit log')
+audit
+  .command('verify')
+  .description('prove the log whole: needs no key that opens anything')
+  .option('--key <vkey>', 'checkpoint verifier key; the clinic’s own when not given')
+  .action((options: { key?: string }) =>
+    withClinic(async (clinic) => {
+      await clinic.gateway.log.checkpoint()
+      const verdict = await verifyLog({
+        rows: (from, limit) => clinic.store.logRows(from, limit),
+        checkpoints: await clinic.store.checkpoints(),
+        vkey: options.key ?? clinic.vkey,
+        outside: clinic.anchored(),
+      })
+      const findings = verdict.findings.map((each) => `${each.position ?? '-'}\t${each.kind}\t${each.text}`)
+      say(verdict, [`${verdict.ok ? 'The log is whole' : 'The log was changed'}: ${verdict.size} events`, ...findings].join('\n'))
+      if (!verdict.ok) process.exitCode = 1
+    }),
+  )
+audit
+  .command('key')
+  .description('the key that checks checkpoints: keep it, and checkpoints, elsewhere')
+  .action(() => withClinic(async ({ vkey }) => say({ vkey }, vkey)))
+
+/** Whoever may read the keyring may do this; the log tells that it was done here. */
+const commandLine: Caller = {
+  clientId: 'command-line',
+  name: `command line (${process.env.USER ?? 'unknown user'})`,
+  role: 'operator',
+  scopes: [],
+  actors: [],
+  purpose: 'HOPERAT',
+  grants: [],
+}
+
+async function withClinic(act: (clinic: OpenClinic) => Promise<void>): Promise<void> {
+  const config = readConfig(process.env)
+  const clinic = await openClinic(config, config.baseUrl ?? `http://${config.host}:${config.port}`)
+  try {
+    await act(clinic)
+  } finally {
+    await clinic.close()
+  }
+}
+
+function say(value: unknown, text: string): void {
+  process.stdout.write(`${program.opts().json ? JSON.stringify(value, null, 2) : text}\n`)
+}
+
+function readJson<T>(file: string): T {
+  return JSON.parse(readFileSync(file, 'utf8')) as T
+}
+
+function words(text: string | undefined, separator: string): string[] {
+  return (text ?? '').split(separator).map((word) => word.trim()).filter(Boolean)
+}
+
+try {
+  await program.parseAsync()
+} catch (cause) {
+  if (cause instanceof Failure) {
+    const lines = cause.issues.map((issue) => (issue.expression ? `${issue.expression}: ${issue.text}` : issue.text))
+    process.stderr.write(`${lines.join('\n')}\n`)
+    process.exitCode = 1
+  } else if (cause instanceof Error && 'code' in cause && String(cause.code).startsWith('commander.')) {
+    process.exitCode = 'exitCode' in cause && cause.exitCode === 0 ? 0 : 2
+  } else {
+    throw cause
+  }
+}
