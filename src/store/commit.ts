@@ -95,7 +95,19 @@ async function delivery(each: NewDelivery, unit: CommitUnit, { vault }: Sealing)
   const body = box.seal(JSON.stringify({ resources, patient }), `delivery/${id}`)
   const lane = vault.mac('lane', destination, patient ?? id).subarray(0, 16)
   const created = unit.audit[0]?.recorded ?? due
-  return [statements.insertDelivery.bind({ id, destination, lane, state, reason: held ?? null, due, created, box: box.keyId, body })]
+  return [
+    statements.insertDelivery.bind({
+      id,
+      destination,
+      lane,
+      state,
+      reason: held ?? null,
+      due,
+      created,
+      box: box.keyId,
+      body,
+    }),
+  ]
 }
 
 function settlement({ delivery, attempt, state, reason, due, at }: Settlement): Statement[] {

@@ -128,9 +128,10 @@ export const migrations: readonly Migration[] = [
         .addColumn('event', 'text', (c) => c.notNull().unique())
         .addColumn('entry', 'blob', (c) => c.notNull())
         .compile(),
-      // A gap or a REPLACE would need a position that is not the next one.
+      // REPLACE removes rows without asking a DELETE trigger: neither key of a new leaf may stand already.
       sql`CREATE TRIGGER leaf_in_order BEFORE INSERT ON leaf
           WHEN NEW.position <> (SELECT coalesce(max(position) + 1, 0) FROM leaf)
+            OR EXISTS (SELECT 1 FROM leaf WHERE event = NEW.event)
           BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END`.compile(sqlite),
       never('leaf', 'UPDATE'),
       never('leaf', 'DELETE'),
@@ -140,6 +141,9 @@ export const migrations: readonly Migration[] = [
         .addColumn('note', 'text', (c) => c.notNull())
         .addColumn('peaks', 'blob', (c) => c.notNull())
         .compile(),
+      sql`CREATE TRIGGER checkpoint_in_order BEFORE INSERT ON checkpoint
+          WHEN NEW.size <= (SELECT coalesce(max(size), -1) FROM checkpoint)
+          BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END`.compile(sqlite),
       never('checkpoint', 'UPDATE'),
       never('checkpoint', 'DELETE'),
       sqlite.schema

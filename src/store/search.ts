@@ -51,7 +51,8 @@ function condition(
   vault: Vault,
   box: Box | undefined,
 ): Expression<SqlBool> {
-  if (criterion.kind === 'id') return sql<SqlBool>`live.id IN (${sql.join(criterion.values)})`
+  if (criterion.kind === 'id')
+    return sql<SqlBool>`live.id IN (SELECT value FROM json_each(${JSON.stringify(criterion.values)}))`
   if (criterion.kind === 'date') return anyWindow(criterion.windows, criterion.param, type)
   const field = `${type}.${criterion.param}`
   const perPatient = searchParameters[type]?.find(
@@ -61,8 +62,20 @@ function condition(
     if (!perPatient) return vault.index(field, value)
     return box ? box.index(field, value) : new Uint8Array(16)
   })
-  const found = sql<SqlBool>`live.id IN (SELECT id FROM token_row WHERE hash IN (${sql.join(hashes)}))`
+  const found = sql<SqlBool>`live.id IN (SELECT id FROM token_row WHERE ${anyHash(hashes)})`
   return criterion.not ? sql<SqlBool>`NOT (${found})` : found
+}
+
+/** A list travels as one JSON parameter: a Durable Object takes a hundred parameters and no more. */
+function anyHash(hashes: readonly Uint8Array[]): Expression<SqlBool> {
+  const [only, ...more] = hashes
+  if (only && more.length === 0) return sql<SqlBool>`hash = ${only}`
+  const list = JSON.stringify(hashes.map((hash) => hash.reduce((text, byte) => text + hex(byte), '')))
+  return sql<SqlBool>`hash IN (SELECT unhex(value) FROM json_each(${list}))`
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, '0')
 }
 
 /** The date that the live row itself carries. */

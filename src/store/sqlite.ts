@@ -7,6 +7,8 @@ import type { Bound } from './template.ts'
 
 /** Beyond this many waiting units the store refuses rather than queue without bound. */
 const maxWaiting = 4096
+/** Searches come in as many shapes as clients think of; the fixed statements are about fifty. */
+const maxPrepared = 500
 
 interface Waiting {
   unit: readonly Statement[]
@@ -33,6 +35,7 @@ export function openSqlite(file: string): Driver {
     const known = prepared.get(sql)
     if (known) return known
     const statement = db.prepare(sql)
+    if (prepared.size >= maxPrepared) prepared.clear()
     prepared.set(sql, statement)
     return statement
   }

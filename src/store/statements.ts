@@ -147,6 +147,9 @@ export const requeueDelivery = template<{ delivery: string; due: number }>((p) =
     .where('id', '=', p.delivery)
     .where('state', 'in', ['dead', 'stopped']),
 )
+export const deliveryState = template<{ id: string }>((p) =>
+  db.selectFrom('delivery').select('state').where('id', '=', p.id),
+)
 const claimable = (p: { now: number }) => sql<boolean>`(
     (state = 'queued' AND due <= ${p.now}) OR (state = 'claimed' AND lease <= ${p.now}))`
 const firstOfLane = sql<boolean>`NOT EXISTS (SELECT 1 FROM delivery AS earlier

@@ -118,6 +118,14 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
       return row?.due ?? undefined
     },
     async requeueDelivery(id, due, audit) {
+      const [row] = await rows<{ state: string }>(statements.deliveryState.bind({ id }))
+      if (!row) throw new Failure('not-found', 'There is no such delivery')
+      if (!['dead', 'stopped'].includes(row.state)) {
+        throw new Failure(
+          'conflict',
+          `This delivery is ${row.state}: only a dead or stopped one is taken up again`,
+        )
+      }
       const unit = await compileUnit({ audit }, { vault, leaves })
       await driver.atomically([statements.requeueDelivery.bind({ delivery: id, due }), ...unit])
     },

@@ -1,0 +1,18 @@
+import { describe } from 'vitest'
+import { commitClaims } from './commit-claims.ts'
+import { deliveryClaims } from './delivery-claims.ts'
+import { logClaims } from './log-claims.ts'
+import { sealClaims } from './seal-claims.ts'
+import { searchClaims } from './search-claims.ts'
+import type { WithStore } from './units.ts'
+
+/** What every database must hold to be a store of this house (S1). */
+export function storeContract(name: string, withStore: WithStore): void {
+  describe(`the store on ${name}`, () => {
+    commitClaims(withStore)
+    searchClaims(withStore)
+    logClaims(withStore)
+    deliveryClaims(withStore)
+    sealClaims(withStore)
+  })
+}
