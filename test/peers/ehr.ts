@@ -18,9 +18,11 @@ import {
   type HttpMethod,
   MemoryRepository,
 } from '@medplum/fhir-router'
-import type { Bundle, Resource, SearchParameter } from '@medplum/fhirtypes'
 
-export interface EhrRequest {
+/** Medplum's own FHIR types come with its packages; they are not ours to depend on. */
+type Resource = Parameters<typeof validateResource>[0]
+
+interface EhrRequest {
   method: string
   path: string
   status: number
@@ -130,10 +132,10 @@ let learned = false
 /** Medplum keeps the definitions in module state: once a process. */
 function learnR4(): void {
   if (learned) return
-  indexStructureDefinitionBundle(readJson('fhir/r4/profiles-types.json') as Bundle)
-  indexStructureDefinitionBundle(readJson('fhir/r4/profiles-resources.json') as Bundle)
+  indexStructureDefinitionBundle(readJson('fhir/r4/profiles-types.json'))
+  indexStructureDefinitionBundle(readJson('fhir/r4/profiles-resources.json'))
   for (const file of SEARCH_PARAMETER_BUNDLE_FILES) {
-    indexSearchParameterBundle(readJson(file) as Bundle<SearchParameter>)
+    indexSearchParameterBundle(readJson(file))
   }
   learned = true
 }

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { type Hl7Connection, type Hl7MessageEvent, Hl7Server } from '@medplum/hl7'
 
 /** How the pharmacy answers a message. */
-export type PharmacyAnswer =
+type PharmacyAnswer =
   | 'AA'
   | 'AE'
   | 'AR'

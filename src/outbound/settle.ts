@@ -1,0 +1,105 @@
+import type { Task } from 'fhir/r4'
+import type { Audit } from '#core/act.ts'
+import type { CommitUnit, ResourceWrite } from '#core/commit.ts'
+import type { Destination } from '#core/destination.ts'
+import type { Ids, StoredDelivery } from '#core/ports.ts'
+import { versioned } from '#core/resource.ts'
+import { type Backoff, waitAfter } from './backoff.ts'
+import type { Answer } from './channel.ts'
+import { callerOf, type Opened } from './parcel.ts'
+
+/** An attempt and how it ended. `stopped` was not sent: nobody may, or there is nothing left to send. */
+export interface Attempt {
+  delivery: StoredDelivery
+  /** Absent where nobody with this id is registered any more. */
+  destination?: Destination
+  opened: Opened
+  answer: Answer | { state: 'stopped'; reason: string }
+}
+
+/**
+ * Everything that the end of an attempt changes, for one commit: the delivery's state, the disclosure in the audit log,
+ * and for what will never arrive a Task for somebody to see to.
+ */
+export function settlementOf(
+  attempt: Attempt,
+  { audit, ids, backoff }: { audit: Audit; ids: Ids; backoff: Backoff },
+  at: number,
+): CommitUnit {
+  const { delivery, answer } = attempt
+  const state = stateAfter(attempt, backoff)
+  const reason = 'reason' in answer ? answer.reason : undefined
+  const wish = answer.state === 'retry' ? answer.afterMs : undefined
+  const due = at + waitAfter(delivery.attempt, chanceOf(ids.random()), backoff, wish)
+  const task = state === 'dead' ? taskFor(attempt, reason ?? '', ids.random(), at) : undefined
+  return {
+    audit: audit.record(disclosure(attempt, task, at)),
+    settlements: [
+      {
+        delivery: delivery.id,
+        attempt: delivery.attempt,
+        state,
+        at,
+        ...(state === 'queued' ? { due } : {}),
+        ...(reason ? { reason } : {}),
+      },
+    ],
+    ...(task ? { writes: [task] } : {}),
+  }
+}
+
+function stateAfter({ delivery, answer }: Attempt, backoff: Backoff) {
+  if (answer.state === 'refused') return 'dead'
+  if (answer.state !== 'retry') return answer.state
+  return delivery.attempt >= backoff.attempts ? 'dead' : 'queued'
+}
+
+const outcomes = { delivered: 'success', retry: 'failed', refused: 'failed', stopped: 'denied' } as const
+
+/** Also of an attempt that failed: what was sent may have been read. */
+function disclosure(
+  { delivery, destination, opened, answer }: Attempt,
+  task: ResourceWrite | undefined,
+  at: number,
+) {
+  return {
+    kind: 'disclosure' as const,
+    outcome: outcomes[answer.state],
+    ...('reason' in answer ? { outcomeText: answer.reason } : {}),
+    at,
+    requestId: delivery.id,
+    ...(destination ? { caller: callerOf(destination), recipient: recipientOf(destination) } : {}),
+    patients: delivery.patient ? [delivery.patient] : [],
+    entities: [...opened.entities, ...(task ? [`Task/${task.resource.id}/_history/1`] : [])],
+    consents: [...opened.consents],
+    reasons: [...opened.reasons],
+  }
+}
+
+function recipientOf({ name, organization, channel }: Destination) {
+  const address = channel.kind === 'fhir' ? channel.address : `mllp://${channel.host}:${channel.port}`
+  return { name, reference: organization, address }
+}
+
+/** Says that something did not arrive and why; what it was stands in its focus only. */
+function taskFor({ delivery, destination }: Attempt, reason: string, id: string, at: number): ResourceWrite {
+  const [first] = delivery.resources
+  const task: Task = {
+    resourceType: 'Task',
+    identifier: [{ system: 'urn:ietf:rfc:3986', value: `urn:uuid:${delivery.id}` }],
+    status: 'requested',
+    intent: 'order',
+    priority: 'urgent',
+    code: { text: `Delivery failed: ${reason}` },
+    description: `Not delivered to ${destination?.name ?? delivery.destination} after ${delivery.attempt} attempt(s)`,
+    authoredOn: new Date(at).toISOString(),
+    ...(first ? { focus: { reference: `${first.type}/${first.id}` } } : {}),
+    ...(delivery.patient ? { for: { reference: delivery.patient } } : {}),
+  }
+  return { resource: versioned(task, id, 1, at), version: 1, updated: at }
+}
+
+/** A number in [0, 1) from a random UUID, whose first 32 bits are random. */
+function chanceOf(uuid: string): number {
+  return Number.parseInt(uuid.slice(0, 8), 16) / 2 ** 32 || 0
+}
