@@ -1,11 +1,11 @@
 import { Failure } from '#core/failure.ts'
 import type { Stored } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
-import { parseJson } from '#formats/json.ts'
 import type { Answer, Call } from './call.ts'
+import { withHidden } from './hidden.ts'
 import { requireVersionMatch } from './if-match.ts'
 import { readIncoming } from './incoming.ts'
-import { absent, requireDeletedVisible, requireVisible, type Shown } from './show.ts'
+import { absent, requireDeletedVisible, requireVisible } from './show.ts'
 import { traceDecision } from './trail.ts'
 import { prepareWrite } from './write.ts'
 
@@ -19,7 +19,7 @@ export async function update(call: Call): Promise<Answer> {
   if (!stored || stored.deleted) return updateAsCreate(call, incoming, stored)
   const shown = await requireVisible(call, stored)
   requireVersionMatch(call, stored, 'required')
-  const whole = withHiddenElements(call, shown, incoming)
+  const whole = withHidden(call, shown, incoming)
   return prepareWrite(call, whole, { id: call.id, version: stored.version + 1, previous: shown.resource })
 }
 
@@ -37,13 +37,4 @@ async function updateAsCreate(call: Call, incoming: Resource, deletion?: Stored)
   }
   if (deletion) await requireDeletedVisible(call, deletion)
   return prepareWrite(call, incoming, { id: call.id, version: (deletion?.version ?? 0) + 1 })
-}
-
-/** What the caller is not shown it cannot change: those elements stay as they are. */
-function withHiddenElements(call: Call, shown: Shown, incoming: Resource): Resource {
-  if (shown.text === shown.stored.json) return incoming
-  const whole = parseJson(shown.stored.json) as Resource
-  const seen = call.ports.access.redact(shown.decision, whole)
-  const hidden = Object.entries(whole).filter(([name]) => !(name in seen))
-  return { ...incoming, ...Object.fromEntries(hidden) } as Resource
 }

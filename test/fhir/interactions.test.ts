@@ -161,20 +161,29 @@ describe('update, delete, history', () => {
     expect(trusted.status).toBe(201)
   })
 
-  it('an update leaves alone what the caller is not shown', async () => {
-    const { json } = await created(message('one', { note: [{ text: 'between colleagues' }] }))
+  it('an update from a narrowed view leaves alone what the caller is not shown', async () => {
+    const { json } = await created(
+      message('one', {
+        note: [{ text: 'between colleagues' }],
+        meta: { security: [{ system: 'urn:l', code: 'R' }] },
+      }),
+    )
     const path = `Communication/${json.id}`
     open.policy.fields.set('Communication', ['status', 'subject', 'payload'])
     const seen = (await open.ask('GET', path)).json
-    expect(seen.note).toBeUndefined()
+    expect([seen.note, seen.meta.security]).toEqual([undefined, undefined])
+    expect(seen.meta.tag[0].code).toBe('SUBSETTED')
     const body = { ...seen, payload: [{ contentString: 'two' }] }
     const updated = await open.ask('PUT', path, { body, headers: { 'if-match': 'W/"1"' } })
     expect([updated.status, updated.json.note]).toEqual([200, undefined])
     open.policy.fields.clear()
-    expect((await open.ask('GET', path)).json).toMatchObject({
+    const whole = (await open.ask('GET', path)).json
+    expect(whole).toMatchObject({
       note: [{ text: 'between colleagues' }],
       payload: [{ contentString: 'two' }],
+      meta: { security: [{ system: 'urn:l', code: 'R' }] },
     })
+    expect(whole.meta.tag).toBeUndefined()
   })
 })
 

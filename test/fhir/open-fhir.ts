@@ -1,10 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { redact } from '#access/redact.ts'
 import { createAudit } from '#audit/balp.ts'
 import type { Caller } from '#core/caller.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Access, AccessRequest } from '#core/decision.ts'
 import type { DoorResponse } from '#core/http.ts'
+import type { Clock, Store } from '#core/ports.ts'
 import { referenceTo } from '#core/resource.ts'
 import { createFhir, type Fhir } from '#fhir/fhir.ts'
 import { createValidator } from '#validator/validator.ts'
@@ -32,6 +34,11 @@ export interface Policy {
   fields: Map<string, string[]>
 }
 
+export interface Settings {
+  access?: (store: Store, clock: Clock) => Access
+  base?: string
+}
+
 export interface OpenFhir extends OpenStore {
   fhir: Fhir
   policy: Policy
@@ -56,7 +63,7 @@ const validator = createValidator({
 })
 
 /** The FHIR server on a real store, log and validator; who may see what is a port here, set by each test. */
-export async function openFhir(): Promise<OpenFhir> {
+export async function openFhir(settings: Settings = {}): Promise<OpenFhir> {
   const opened = await openStore()
   const policy: Policy = { hidden: new Set(), closed: new Set(), fields: new Map() }
   const clock = {
@@ -70,7 +77,7 @@ export async function openFhir(): Promise<OpenFhir> {
   const box = await opened.vault.box('clinic')
   const fhir = createFhir({
     store: opened.store,
-    access: accessBy(policy),
+    access: settings.access?.(opened.store, clock) ?? accessBy(policy),
     audit: createAudit({ server: { name: 'clinic.example', reference: 'Device/postern' }, ids }),
     validator,
     clock,
@@ -80,7 +87,7 @@ export async function openFhir(): Promise<OpenFhir> {
       seal: (text) => Buffer.from(box.seal(text, 'cursor')).toString('base64url'),
       open: (text) => box.open(new Uint8Array(Buffer.from(text, 'base64url')), 'cursor'),
     },
-    base,
+    base: settings.base ?? base,
   })
   return { ...opened, fhir, policy, clock, ask: (...asked) => ask(fhir, ...asked) }
 }
@@ -120,11 +127,6 @@ function accessBy({ hidden, closed, fields }: Policy): Access {
   return {
     gate: (_caller, interaction, type) => decision(!closed.has(`${interaction} ${type}`), type, 'scope'),
     decide: async (request) => decision(!isHidden(request), request.type, 'treating'),
-    redact: ({ fields: seen }, resource) => {
-      if (!seen || Object.keys(resource).every((name) => seen.includes(name))) return resource
-      return Object.fromEntries(
-        Object.entries(resource).filter(([name]) => seen.includes(name)),
-      ) as typeof resource
-    },
+    redact,
   }
 }

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { base, ehr, type OpenFhir, openFhir } from './open-fhir.ts'
 
@@ -134,6 +135,37 @@ describe('search', () => {
   it('a refusal does not say back a name that could be anything', async () => {
     const { body } = await open.ask('GET', 'Communication?Jane%20Doe%201980=x')
     expect(body).not.toContain('Jane')
+  })
+})
+
+describe('whatever is asked', () => {
+  const name = fc.constantFrom(
+    'patient',
+    'sent',
+    'status',
+    'identifier',
+    'sender:identifier',
+    '_id',
+    '_sort',
+    '_count',
+  )
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom(',', '\\', '|', '\\,', 'ge', 'a|b|c', '1e9'),
+  )
+
+  it('is answered or refused, never an error of ours', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.oneof(name, fc.string()), text), { maxLength: 5 }),
+        async (asked) => {
+          const { status, json } = await open.ask('GET', `Communication?${new URLSearchParams(asked)}`)
+          expect([200, 400, 406, 410, 422]).toContain(status)
+          expect(json.resourceType).toBe(status === 200 ? 'Bundle' : 'OperationOutcome')
+        },
+      ),
+      { numRuns: 200 },
+    )
   })
 })
 

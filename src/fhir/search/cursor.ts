@@ -1,6 +1,6 @@
 import { Failure } from '#core/failure.ts'
 import type { Cursor } from '#core/query.ts'
-import type { Call } from '../call.ts'
+import type { Call } from '#fhir/call.ts'
 
 /** Where a search goes on: the query as it was asked, and the last row shown. */
 export interface Continuation {

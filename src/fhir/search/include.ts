@@ -1,7 +1,7 @@
 import { Failure } from '#core/failure.ts'
+import type { Call } from '#fhir/call.ts'
+import { findVisible, type Shown } from '#fhir/show.ts'
 import { elementsAt, relativeReference } from '#store/index-rows.ts'
-import type { Call } from '../call.ts'
-import { findVisible, type Shown } from '../show.ts'
 import type { Search } from './parse.ts'
 
 /** Resources that go along with one page. */

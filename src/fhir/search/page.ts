@@ -1,6 +1,6 @@
 import type { Cursor } from '#core/query.ts'
-import type { Call } from '../call.ts'
-import { findVisible, type Shown } from '../show.ts'
+import type { Call } from '#fhir/call.ts'
+import { findVisible, type Shown } from '#fhir/show.ts'
 import type { Search } from './parse.ts'
 
 /** Rows looked at for one page at the most; then it goes out short, with a next link from where it stopped. */

@@ -1,9 +1,9 @@
 import { Failure } from '#core/failure.ts'
 import type { Criterion, SearchQuery } from '#core/query.ts'
 import type { Reference } from '#core/resource.ts'
+import type { Call } from '#fhir/call.ts'
+import type { Preferences } from '#fhir/negotiate.ts'
 import { type SearchParameter, searchParameter } from '#store/search-parameters.ts'
-import type { Call } from '../call.ts'
-import type { Preferences } from '../negotiate.ts'
 import { includeOf } from './include-table.ts'
 import { readCriterion, splitValues } from './values.ts'
 
