@@ -2,7 +2,7 @@ export interface Backoff {
   /** Wait after the first attempt. Doubles with each one, up to `capMs`. */
   baseMs: number
   capMs: number
-  /** After so many attempts a delivery is dead. */
+  /** After so many attempts a delivery is dead; taken up again, it has as many more. */
   attempts: number
 }
 

@@ -51,7 +51,8 @@ export function settlementOf(
 function stateAfter({ delivery, answer }: Attempt, backoff: Backoff) {
   if (answer.state === 'refused') return 'dead'
   if (answer.state !== 'retry') return answer.state
-  return delivery.attempt >= backoff.attempts ? 'dead' : 'queued'
+  // Attempts are never counted anew, so what was dead and is taken up again gets another round of them.
+  return delivery.attempt % backoff.attempts === 0 ? 'dead' : 'queued'
 }
 
 const outcomes = { delivered: 'success', retry: 'failed', refused: 'failed', stopped: 'denied' } as const

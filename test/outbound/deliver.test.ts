@@ -126,7 +126,7 @@ test('what an EHR refuses is dead at once, and somebody is asked to see to it', 
   expect(JSON.stringify(task)).not.toMatch(/hurts|Muster/)
 })
 
-test('after the last attempt a delivery is dead', async () => {
+test('after the last attempt a delivery is dead; taken up again it has as many more', async () => {
   const outbox = kept(await openOutbox())
   const ehr = kept(await startEhr())
   await outbox.register(ehrDestination(ehr.base))
@@ -139,6 +139,14 @@ test('after the last attempt a delivery is dead', async () => {
   }
   expect(await stateOf(outbox, id)).toEqual({ state: 'dead', attempt: 3, reason: 'http-503' })
   expect(await tasks(outbox)).toHaveLength(1)
+
+  await outbox.store.requeueDelivery(id, outbox.clock.now(), [])
+  ehr.failNext(503)
+  await deliverer.run()
+  expect(await stateOf(outbox, id)).toMatchObject({ state: 'queued', attempt: 4 })
+  outbox.pass(60_000)
+  await deliverer.run()
+  expect(await stateOf(outbox, id)).toMatchObject({ state: 'delivered', attempt: 5 })
 })
 
 test('a receiver that hangs is given up in time and sent identical bytes', async () => {
