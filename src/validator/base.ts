@@ -1,7 +1,7 @@
 import { compileBinding } from './coding.ts'
 import { compileMembers, type Member } from './members.ts'
 import { primitives } from './primitives.ts'
-import { compileReference } from './reference.ts'
+import { compileReference, container } from './reference.ts'
 import { type Check, isRecord, note, noteAt, type Report } from './report.ts'
 import { type BaseTable, type ElementEntries, type ElementLine, type ElementType, readLine } from './table.ts'
 
@@ -69,8 +69,6 @@ function leaveResource(value: Record<string, unknown>, report: Report, outer: Sc
   if (contained.size === 0 || !Array.isArray(value.contained)) return
   for (const [index, item] of value.contained.entries()) {
     if (!isRecord(item) || typeof item.id !== 'string' || referred.has(item.id)) continue
-    // A contained resource that points back at its container ('#') belongs there by that (dom-3).
-    if (JSON.stringify(item).includes('"reference":"#"')) continue
     noteAt(
       report,
       `contained[${index}]`,
@@ -203,8 +201,11 @@ function containedCheck(compiler: Compiler): Check {
     }
     const type = value.resourceType
     if (Object.hasOwn(compiler.table.types, type) && compiler.table.types[type]?.kind === 'resource') {
+      report.referred.delete(container)
       typeCheck(compiler, type)(value, report)
       compiler.profiled.claimed(value, report)
+      // What points back at its container belongs there by that (dom-3).
+      if (report.referred.has(container) && typeof value.id === 'string') report.referred.add(value.id)
     } else if (!compiler.resourceTypes.has(type)) {
       noteAt(report, 'resourceType', 'structure', 'resourceType must be a resource type of FHIR R4.')
     }

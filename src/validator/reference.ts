@@ -1,5 +1,8 @@
 import { type Check, isRecord, note, noteAt, type Report } from './report.ts'
 
+/** What `#` alone refers to: the resource that contains this one. */
+export const container = ''
+
 const restful = /(?:^|\/)([A-Z][A-Za-z]{1,40})\/[A-Za-z0-9.-]{1,64}(?:\/_history\/[A-Za-z0-9.-]{1,64})?$/
 const relative = /^[A-Z][A-Za-z]{1,40}\/[A-Za-z0-9.-]{1,64}(?:\/_history\/[A-Za-z0-9.-]{1,64})?(?:#\S+)?$/
 const conditional = /^([A-Z][A-Za-z]{1,40})\?\S+$/
@@ -53,8 +56,8 @@ function typeOf(reference: string, report: Report, resourceTypes: ReadonlySet<st
 }
 
 function containedType(id: string, report: Report): string | undefined {
-  if (id === '') return undefined
   report.referred.add(id)
+  if (id === container) return undefined
   const type = report.contained.get(id)
   if (type === undefined) {
     noteAt(

@@ -57,7 +57,7 @@ export function below(report: Report, step: string | number, check: Check, value
 }
 
 /** FHIRPath of a place: `Communication.payload[0].content`. */
-export function expressionOf(path: readonly (string | number)[]): string {
+function expressionOf(path: readonly (string | number)[]): string {
   let text = ''
   for (const step of path) {
     if (typeof step === 'number') text += `[${step}]`

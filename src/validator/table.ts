@@ -12,7 +12,7 @@ export interface BaseTable {
   codes: CodeTable
 }
 
-export interface TypeEntry {
+interface TypeEntry {
   kind: string
   elements: ElementEntries
 }
@@ -26,7 +26,7 @@ export interface ElementEntries {
   readonly [name: string]: string | ElementEntries
 }
 
-export type CodeTable = Readonly<Record<string, SystemCodes>>
+type CodeTable = Readonly<Record<string, SystemCodes>>
 export type SystemCodes = Readonly<Record<string, readonly string[]>>
 
 export interface ElementType {

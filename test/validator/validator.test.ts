@@ -159,6 +159,22 @@ describe('contained resources', () => {
       'Medication',
     )
   })
+  it('may point back at what contains them instead of being pointed at', () => {
+    const target = [{ reference: '#' }]
+    const agent = [{ who: { display: 'x' } }]
+    const provenance = {
+      resourceType: 'Provenance',
+      id: 'p',
+      target,
+      recorded: '2025-01-01T00:00:00Z',
+      agent,
+    }
+    expect(textsOf({ ...order, contained: [medication, provenance] })).toEqual([])
+    const elsewhere = { ...provenance, target: [{ reference: 'Patient/1' }] }
+    expect(
+      textsOf({ ...order, contained: [medication, provenance, { ...elsewhere, id: 'q' }] }).join(),
+    ).toContain('dom-3')
+  })
   it('have an id, no version and contain nothing', () => {
     expect(textsOf({ ...order, contained: [{ ...medication, contained: [medication] }] }).join()).toContain(
       'dom-2',
