@@ -85,8 +85,9 @@ function typeOf(code: Coding, second = ''): string {
   return `{"type":{"coding":[${first}${second && second !== first ? `,${second}` : ''}]},`
 }
 
-function tokenProfileOf({ caller, recipient }: Act, user: Caller | undefined): string | undefined {
-  if (!caller?.tokenId) return undefined
+function tokenProfileOf({ kind, caller, recipient }: Act, user: Caller | undefined): string | undefined {
+  // The server that starts is the application itself: a second one would make the client's role ambiguous.
+  if (!caller?.tokenId || kind === 'start') return undefined
   if (user) return 'BasicAudit.OAUTHaccessTokenUse.Minimal'
   return recipient ? undefined : 'BasicAudit.OAUTHaccessTokenUse.Comprehensive'
 }

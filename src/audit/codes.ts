@@ -119,12 +119,13 @@ export const shapes: Record<Act['kind'], Shape> = {
     subtype: coding('dicom', '110129'),
     action: 'E',
   },
-  // Application activity, application start.
+  // Application activity, application start; the client is its launcher.
   start: {
     ...operated,
     type: coding('dicom', '110100'),
     subtype: coding('dicom', '110120'),
     action: 'E',
+    client: coding('dicom', '110151'),
     server: application,
   },
 }

@@ -5,19 +5,22 @@ import type { Box, LeafMaker, LogRow } from '#core/ports.ts'
 import { sameBytes, sha256 } from './merkle.ts'
 
 /*
- * A leaf entry, 105 bytes:
+ * A leaf entry, 109 bytes:
  *
  *   0  1   format version (1)
  *   1  8   recorded, milliseconds since the epoch, big-endian
- *   9  32  SHA-256 of the event's id
- *   41 32  SHA-256 of the sealed body
- *   73 32  commitment: HMAC-SHA-256(salt, event JSON)
+ *   9  36  id of the event, ASCII, zeros behind a shorter one
+ *   45 32  SHA-256 of the sealed body
+ *   77 32  commitment: HMAC-SHA-256(salt, event JSON)
  *
  * The sealed body can be checked without a key and erased without harm to any proof. The commitment says nothing
  * about the event to whom the salt is unknown, and proves an opened event to whom it is shown with its salt.
  */
 const formatVersion = 1
-const entryLength = 105
+const entryLength = 109
+const idAt = 9
+const sealedHashAt = 45
+const commitmentAt = 77
 /** 32 random bytes as base64url. */
 const saltLength = 43
 const encoder = new TextEncoder()
@@ -32,7 +35,6 @@ export interface OpenedEvent {
 export interface LeafContent {
   /** Milliseconds since the epoch. */
   recorded: number
-  eventIdHash: Uint8Array
   sealedHash: Uint8Array
   commitment: Uint8Array
 }
@@ -44,11 +46,13 @@ export function createLeafMaker(): LeafMaker {
       const salt = nextSalt()
       const sealed = box.seal(salt + json, placeOf(id))
       const entry = new Uint8Array(entryLength)
-      entry[0] = formatVersion
-      new DataView(entry.buffer).setBigUint64(1, BigInt(recorded))
-      entry.set(eventIdHash(id), 9)
-      entry.set(sha256(sealed), 41)
-      entry.set(commitment(salt, json), 73)
+      const view = new DataView(entry.buffer)
+      view.setUint8(0, formatVersion)
+      view.setUint32(1, Math.floor(recorded / 2 ** 32))
+      view.setUint32(5, recorded % 2 ** 32)
+      writeId(id, entry)
+      entry.set(sha256(sealed), sealedHashAt)
+      entry.set(commitment(salt, json), commitmentAt)
       return { sealed, entry }
     },
     open: (eventId, sealed, box) => openEvent(eventId, sealed, box).json,
@@ -72,16 +76,27 @@ export function readLeaf(entry: Uint8Array): LeafContent {
   if (entry.length !== entryLength) throw new Failure('malformed', `a leaf entry has ${entry.length} bytes`)
   if (entry[0] !== formatVersion)
     throw new Failure('malformed', `a leaf entry has format version ${entry[0]}`)
+  const view = new DataView(entry.buffer, entry.byteOffset, entry.length)
   return {
-    recorded: Number(new DataView(entry.buffer, entry.byteOffset, entry.length).getBigUint64(1)),
-    eventIdHash: entry.subarray(9, 41),
-    sealedHash: entry.subarray(41, 73),
-    commitment: entry.subarray(73, 105),
+    recorded: view.getUint32(1) * 2 ** 32 + view.getUint32(5),
+    sealedHash: entry.subarray(sealedHashAt, commitmentAt),
+    commitment: entry.subarray(commitmentAt, entryLength),
   }
 }
 
-export function eventIdHash(eventId: string): Uint8Array {
-  return sha256(encoder.encode(eventId))
+/** Whether a leaf entry was made for the event of this id. */
+export function isLeafOf(eventId: string, entry: Uint8Array): boolean {
+  for (let index = 0; index < sealedHashAt - idAt; index += 1) {
+    // Behind the end of the id charCodeAt is NaN, which counts as the zero that is written there.
+    if ((eventId.charCodeAt(index) || 0) !== entry[idAt + index]) return false
+  }
+  return eventId.length <= sealedHashAt - idAt
+}
+
+function writeId(id: string, entry: Uint8Array): void {
+  const { read, written } = encoder.encodeInto(id, entry.subarray(idAt, sealedHashAt))
+  if (read !== id.length || written !== id.length)
+    throw new Failure('internal', 'the id of an event is no UUID')
 }
 
 function placeOf(eventId: string): string {

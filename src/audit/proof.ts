@@ -61,7 +61,7 @@ export function verifyConsistency(
   root2: Uint8Array,
   proof: readonly Uint8Array[],
 ): boolean {
-  return verifySubtreeConsistency({ start: 0, end: size1 }, size2, root1, root2, proof)
+  return size1 > 0 && verifySubtreeConsistency({ start: 0, end: size1 }, size2, root1, root2, proof)
 }
 
 /** Leaves `start` up to, not including, `end`: a node of the tree when start is a multiple of its width. */
@@ -79,7 +79,7 @@ export function verifySubtreeInclusion(
   root: Uint8Array,
 ): boolean {
   if (!isSubtree(subtree) || index < subtree.start || index >= subtree.end) return false
-  if (![leaf, root, ...proof].every(isHash)) return false
+  if (![leaf, ...proof].every(isHash)) return false
   let node = index - subtree.start
   let last = subtree.end - subtree.start - 1
   let hash = leaf
@@ -96,7 +96,10 @@ export function verifySubtreeInclusion(
   return last === 0 && sameBytes(hash, root)
 }
 
-/** Consistency of a subtree with a tree, of which two trees are the case that starts at 0. Same draft, §4.4. */
+/**
+ * Consistency of a subtree with a tree, of which two trees are the case that starts at 0. Same draft, §4.4. An empty
+ * subtree is consistent with every tree.
+ */
 export function verifySubtreeConsistency(
   subtree: Subtree,
   size: number,
@@ -104,12 +107,13 @@ export function verifySubtreeConsistency(
   root: Uint8Array,
   proof: readonly Uint8Array[],
 ): boolean {
-  if (!isSubtree(subtree) || subtree.end > size) return false
-  if (![subtreeRoot, root, ...proof].every(isHash)) return false
+  if (subtree.start === subtree.end) return proof.length === 0 && sameBytes(subtreeRoot, createTree().root())
+  if (!isSubtree(subtree) || subtree.end > size || !proof.every(isHash)) return false
   let [first, last, total] = [subtree.start, subtree.end - 1, size - 1]
   const up = () => {
     ;[first, last, total] = [half(first), half(last), half(total)]
   }
+  if (proof.length > 0 && !isHash(subtreeRoot)) return false
   const atEdge = last === total
   while (first !== last && (atEdge || last % 2 === 1)) up()
   const rest = [...proof]

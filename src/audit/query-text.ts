@@ -17,11 +17,15 @@ const secrets = new Set([
 const maxDescribed = 40
 const encoder = new TextEncoder()
 
+/** Nearly every search is without any of these: one look spares it the rest. A percent sign may hide a name. */
+const suspicious = /token|secret|assertion|password|verifier|authorization|cookie|dpop|eyJ|%/i
+
 /**
  * The raw request without the credentials in it: values of secret parameters, authorization headers, JWTs. `code` is
  * a credential in a token request and a search parameter in a search.
  */
 export function withoutSecrets(text: string, tokenRequest: boolean): string {
+  if (!tokenRequest && !suspicious.test(text)) return text
   const isSecret = (name: string) => secrets.has(name.toLowerCase()) || (tokenRequest && name === 'code')
   return text
     .replace(/^((?:proxy-)?authorization|cookie|dpop):.*$/gim, '$1: …')
@@ -29,27 +33,32 @@ export function withoutSecrets(text: string, tokenRequest: boolean): string {
     .replace(/eyJ[\w-]+\.[\w-]+\.[\w-]*/g, '…')
 }
 
-/** A request in words that hold no value: the path and the names of its parameters. */
+/**
+ * A request in words that hold no value: the method, the parts of the path that are names of ours (a resource type, an
+ * operation), the names of the parameters. Takes a path with a query, a whole HTTP request, or parameters alone.
+ */
 export function describeQuery(text: string): string {
   const [first = '', ...lines] = text.trim().split('\n')
-  const line = first.replace(/ HTTP\/[\d.]+\s*$/, '')
-  const mark = line.indexOf('?')
-  const path = mark < 0 && line.includes('=') ? '' : mark < 0 ? line : line.slice(0, mark)
-  const asked = mark < 0 ? (path ? '' : line) : line.slice(mark + 1)
-  const body = lines.at(-1)?.includes('=') ? (lines.at(-1) ?? '') : ''
-  const names = [asked, body]
-    .flatMap((part) => (part ? part.split('&') : []))
-    .map((pair) => decode(pair.split('=')[0] ?? ''))
-  const known = names.filter((name) => /^[\w.:-]{1,64}$/.test(name)).slice(0, maxDescribed)
-  return `${pathOf(path)}${known.length > 0 ? `?${known.join('&')}` : ''}` || 'request'
+  const [, method = '', target = ''] = /^((?:GET|POST) )?(\S*)/.exec(first) ?? []
+  const mark = target.indexOf('?')
+  const parametersOnly = mark < 0 && target.includes('=')
+  const path = parametersOnly ? '' : mark < 0 ? target : target.slice(0, mark)
+  const asked = parametersOnly ? target : mark < 0 ? '' : target.slice(mark + 1)
+  const names = [...parameterNames(asked), ...parameterNames(lines.at(-1) ?? '')]
+  const parameters = names.length > 0 ? `?${names.slice(0, maxDescribed).join('&')}` : ''
+  return `${method}${path.split('/').filter(isOurName).join('/')}${parameters}` || 'request'
 }
 
-/** Method and the parts of the path that are names of ours, not values of theirs: a resource type, an operation. */
-function pathOf(path: string): string {
-  const method = /^(GET|POST) /.exec(path)?.[0] ?? ''
-  const segments = path.slice(method.length).split('/')
-  const named = segments.filter((segment) => /^([A-Z][A-Za-z]{1,40}|[$_][a-z-]{1,40}|token)$/.test(segment))
-  return `${method}${named.join('/')}`
+function isOurName(segment: string): boolean {
+  return /^([A-Z][A-Za-z]{1,40}|[$_][a-z-]{1,40}|token)$/.test(segment)
+}
+
+function parameterNames(text: string): string[] {
+  if (!text.includes('=')) return []
+  const pairs = text.split('&').filter((pair) => pair.includes('='))
+  return pairs
+    .map((pair) => decode(pair.slice(0, pair.indexOf('='))))
+    .filter((name) => /^[\w.:-]{1,64}$/.test(name))
 }
 
 /** UTF-8, then base64. */
@@ -60,8 +69,9 @@ export function encodeQuery(text: string): string {
 }
 
 function decode(name: string): string {
+  if (!name.includes('%')) return name
   try {
-    return decodeURIComponent(name.replaceAll('+', ' '))
+    return decodeURIComponent(name)
   } catch {
     return name
   }

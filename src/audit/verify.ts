@@ -2,7 +2,7 @@ import { Failure } from '#core/failure.ts'
 import type { CheckpointRow, LogRow } from '#core/ports.ts'
 import { type Claim, readClaims } from './claims.ts'
 import { type Finding, type Findings, gatherFindings } from './findings.ts'
-import { eventIdHash, type LeafContent, readLeaf } from './leaf.ts'
+import { isLeafOf, type LeafContent, readLeaf } from './leaf.ts'
 import { createTree, leafHash, sameBytes, sha256 } from './merkle.ts'
 import { requireVerifierKey } from './note.ts'
 
@@ -110,7 +110,7 @@ function createScan(claims: Claim[], findings: Findings) {
   }
 
   function checkLeaf(row: LogRow, leaf: LeafContent): void {
-    if (!sameBytes(leaf.eventIdHash, eventIdHash(row.eventId))) {
+    if (!isLeafOf(row.eventId, row.entry)) {
       findings.add('event', 'the event id is not the one of the leaf', row.position)
     }
     if (row.sealed && !sameBytes(leaf.sealedHash, sha256(row.sealed))) {
