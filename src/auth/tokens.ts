@@ -1,0 +1,158 @@
+import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
+import { intersect } from '#access/scopes.ts'
+import type { Caller, ClientRegistration } from '#core/caller.ts'
+import { Failure } from '#core/failure.ts'
+import type { Clock, Ids } from '#core/ports.ts'
+import { readBase64url, thumbprint } from './client-keys.ts'
+import { callerOf } from './clients.ts'
+
+export const tokenLifetimeSeconds = 300
+const algorithm = 'ES256'
+const maxCached = 10_000
+const maxLength = 8 * 1024
+
+export interface TokenOptions {
+  /** `iss` and `aud` of our tokens. */
+  issuer: string
+  /** Private ES256 JWK with kid. */
+  signingKey: JWK
+  clock: Clock
+  ids: Ids
+  findClient(id: string): Promise<ClientRegistration | undefined>
+}
+
+export interface IssuedToken {
+  token: string
+  caller: Caller
+}
+
+export interface Tokens {
+  issue(
+    client: ClientRegistration,
+    granted: { scopes: string[]; purpose: string },
+    network?: string,
+  ): Promise<IssuedToken>
+  /** Throws Failure `unauthenticated`. */
+  authenticate(authorization: string | undefined, network: string | undefined): Promise<Caller>
+  /** Forgets a client's verified tokens: the next request asks its registration again. */
+  forget(clientId: string): void
+  /** JWK Set with the public key. */
+  jwks(): { keys: JWK[] }
+}
+
+interface Verified {
+  caller: Caller
+  /** Milliseconds since the epoch. */
+  expires: number
+}
+
+/** Access tokens of our own: RFC 9068 JWTs, five minutes long, verified once and remembered until they expire. */
+export async function createTokens(options: TokenOptions): Promise<Tokens> {
+  const { issuer, signingKey, clock, ids, findClient } = options
+  const { d, ...publicJwk } = signingKey
+  if (!d || signingKey.kty !== 'EC' || signingKey.crv !== 'P-256' || !signingKey.kid) {
+    throw new Failure('internal', 'The token signing key must be a private P-256 JWK with a kid')
+  }
+  const privateKey = await importJWK(signingKey, algorithm)
+  const publicKey = await importJWK(publicJwk, algorithm)
+  const verified = new Map<string, Verified>()
+  // Raised by `forget`: what was looked up before must not be remembered after.
+  let changes = 0
+
+  async function issue(
+    client: ClientRegistration,
+    { scopes, purpose }: { scopes: string[]; purpose: string },
+    network?: string,
+  ): Promise<IssuedToken> {
+    const jti = ids.random()
+    const now = Math.floor(clock.now() / 1000)
+    const token = await new SignJWT({ client_id: client.id, scope: scopes.join(' '), purpose })
+      .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid: String(signingKey.kid) })
+      .setIssuer(issuer)
+      .setSubject(client.id)
+      .setAudience(issuer)
+      .setIssuedAt(now)
+      .setExpirationTime(now + tokenLifetimeSeconds)
+      .setJti(jti)
+      .sign(privateKey)
+    return { token, caller: callerOf(client, { scopes, purpose, tokenId: jti, network }) }
+  }
+
+  async function authenticate(
+    authorization: string | undefined,
+    network: string | undefined,
+  ): Promise<Caller> {
+    const token = bearerOf(authorization)
+    const known = verified.get(token)
+    if (known && known.expires > clock.now()) {
+      if (known.caller.network === network) return known.caller
+      known.caller = { ...known.caller, network }
+      return known.caller
+    }
+    if (known) verified.delete(token)
+    const before = changes
+    const fresh = await verify(token, network)
+    if (before === changes) remember(token, fresh)
+    return fresh.caller
+  }
+
+  async function verify(token: string, network: string | undefined): Promise<Verified> {
+    const { payload } = await jwtVerify(token, publicKey, {
+      algorithms: [algorithm],
+      typ: 'at+jwt',
+      issuer,
+      audience: issuer,
+      requiredClaims: ['exp', 'iat', 'jti', 'client_id', 'scope', 'purpose'],
+      currentDate: new Date(clock.now()),
+    }).catch((cause) => {
+      throw new Failure(
+        'unauthenticated',
+        'The access token is not valid, or has expired: ask for a new one',
+        { cause },
+      )
+    })
+    const client = await findClient(String(payload.client_id))
+    const purpose = String(payload.purpose)
+    if (!client?.active || !client.purposes.includes(purpose)) {
+      throw new Failure('unauthenticated', 'The client of this access token may not use it any more')
+    }
+    const scopes = intersect(String(payload.scope).split(' '), client.scopes)
+    const caller = callerOf(client, { scopes, purpose, tokenId: String(payload.jti), network })
+    return { caller, expires: Number(payload.exp) * 1000 }
+  }
+
+  function remember(token: string, value: Verified) {
+    if (verified.size >= maxCached) {
+      const [oldest = ''] = verified.keys()
+      verified.delete(oldest)
+    }
+    verified.set(token, value)
+  }
+
+  function forget(clientId: string) {
+    changes++
+    for (const [token, { caller }] of verified) if (caller.clientId === clientId) verified.delete(token)
+  }
+
+  const jwks = { keys: [{ ...publicJwk, alg: algorithm, use: 'sig' }] }
+  return { issue, authenticate, forget, jwks: () => jwks }
+}
+
+/** A private ES256 JWK; its `kid` is its thumbprint (RFC 7638). */
+export async function generateSigningKey(): Promise<JWK> {
+  const { privateKey } = await generateKeyPair(algorithm, { extractable: true })
+  const jwk = await exportJWK(privateKey)
+  return { ...jwk, kid: thumbprint({ ...jwk }), alg: algorithm, use: 'sig' }
+}
+
+/** RFC 6750 §2.1; one spelling a token, so that nothing depends on how it was written. */
+function bearerOf(authorization: string | undefined): string {
+  if (!authorization)
+    throw new Failure('unauthenticated', 'An access token is needed: Authorization: Bearer …')
+  const token = /^Bearer ([A-Za-z0-9_.-]+)$/i.exec(authorization)?.[1]
+  const parts = token && token.length <= maxLength ? token.split('.') : []
+  if (!token || parts.length !== 3 || !parts.every(readBase64url)) {
+    throw new Failure('unauthenticated', 'The Authorization header does not hold a bearer token of ours')
+  }
+  return token
+}
