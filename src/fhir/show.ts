@@ -21,7 +21,7 @@ export function absent(): Failure {
   return new Failure('not-found', 'There is no such resource.')
 }
 
-export function parseStored(stored: Stored): Identified {
+function parseStored(stored: Stored): Identified {
   return JSON.parse(stored.json)
 }
 

@@ -1,3 +1,4 @@
+import { requireOrderChange } from '#care/order-change.ts'
 import type { ResourceWrite } from '#core/commit.ts'
 import type { Decision } from '#core/decision.ts'
 import { Failure } from '#core/failure.ts'
@@ -26,6 +27,7 @@ export async function prepareWrite(call: Call, incoming: Resource, place: Place)
   const resource = versioned(incoming, place.id, place.version, at)
   requireValid(call, resource)
   const decision = await requireAllowed(call, resource, place.previous)
+  requireOrderChange(place.previous, resource)
   traceResource(call.trail, resource, place.version)
   const write: ResourceWrite = { resource, version: place.version, updated: at, previous: place.previous }
   const stored: Stored = {

@@ -3,13 +3,13 @@ import { type DateRange, dateRange, farFuture, farPast } from './date-range.ts'
 import { type SearchParameter, searchParameters } from './search-parameters.ts'
 
 /** One value for equality search; `perPatient` values are hashed under the patient's own key. */
-export interface TokenRow {
+interface TokenRow {
   param: string
   value: string
   perPatient?: true
 }
 
-export interface DateRow extends DateRange {
+interface DateRow extends DateRange {
   param: string
 }
 

@@ -187,6 +187,36 @@ describe('update, delete, history', () => {
   })
 })
 
+describe('an order', () => {
+  const order = {
+    resourceType: 'MedicationRequest',
+    status: 'draft',
+    intent: 'order',
+    subject: { reference: 'Patient/1' },
+    medicationCodeableConcept: { text: 'x' },
+  }
+
+  it('is made as a draft and never put in force by a plain write', async () => {
+    const made = await created(order)
+    const path = `MedicationRequest/${made.json.id}`
+    const headers = { 'if-match': 'W/"1"' }
+    const refused = await open.ask('PUT', path, { body: { ...made.json, status: 'active' }, headers })
+    expect([refused.status, refused.json.issue[0].code]).toEqual([422, 'business-rule'])
+    const active = await open.ask('POST', 'MedicationRequest', { body: { ...order, status: 'active' } })
+    expect(active.status).toBe(422)
+    const body = { ...made.json, status: 'cancelled' }
+    expect((await open.ask('PUT', path, { body, headers })).status).toBe(200)
+  })
+
+  it('in force is not edited by a plain write', async () => {
+    const resource = { ...order, id: 'rx', status: 'active' } as never
+    await open.store.commit({ audit: [], writes: [{ resource, version: 1, updated: open.clock.now() }] })
+    const body = { ...order, id: 'rx', status: 'active', medicationCodeableConcept: { text: 'y' } }
+    const refused = await open.ask('PUT', 'MedicationRequest/rx', { body, headers: { 'if-match': 'W/"1"' } })
+    expect(refused.status).toBe(422)
+  })
+})
+
 describe('conditional create', () => {
   const headers = { 'if-none-exist': 'identifier=urn:a|1' }
   const body = message('one', { identifier: [{ system: 'urn:a', value: '1' }] })

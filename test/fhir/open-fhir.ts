@@ -25,7 +25,7 @@ export const ehr: Caller = {
 }
 
 /** Answers of a policy that a test changes while it runs: the server must keep to whatever it says. */
-export interface Policy {
+interface Policy {
   /** `Type/id` of what this caller may not know of; a patient hides all that is about it. */
   hidden: Set<string>
   /** `kind Type` that the token does not allow. */
@@ -46,7 +46,7 @@ export interface OpenFhir extends OpenStore {
   ask(method: string, path: string, options?: Asking): Promise<Answered>
 }
 
-export interface Asking {
+interface Asking {
   body?: unknown
   headers?: Record<string, string>
   caller?: Caller

@@ -7,7 +7,7 @@ import { type SearchParameter, searchParameter } from '#store/search-parameters.
 import { includeOf } from './include-table.ts'
 import { readCriterion, splitValues } from './values.ts'
 
-export const maxCount = 200
+const maxCount = 200
 const defaultCount = 50
 const maxParameters = 40
 

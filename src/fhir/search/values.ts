@@ -72,7 +72,7 @@ function isTarget({ targets }: SearchParameter, type: string): boolean {
  * The prefixes as windows over a row's [low, high], with the precision of what was asked as a range of its own:
  * https://hl7.org/fhir/R4/search.html#prefix
  */
-export function dateWindows(name: string, text: string, now: number): DateWindow[] {
+function dateWindows(name: string, text: string, now: number): DateWindow[] {
   const [, prefix = 'eq', date = ''] = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)$/s.exec(text) ?? []
   // A plus sign in a query that was not escaped arrives as a space.
   const range = dateRange(date.replace(' ', '+'))
