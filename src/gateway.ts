@@ -25,7 +25,7 @@ import { createTransformer } from '#intake/transform.ts'
 import type { Channels } from '#outbound/channels.ts'
 import { createDeliverer, type Deliverer } from '#outbound/deliver.ts'
 import { createValidator, type Validator } from '#validator/validator.ts'
-import base from '../profiles/base/r4.json' with { type: 'json' }
+import base from '#profiles/base/r4.json' with { type: 'json' }
 
 export interface GatewayPorts {
   store: Store
