@@ -41,9 +41,9 @@ const written = new Map(
 )
 
 /**
- * Client, server and, where a person asks, user. A token is told by its id: on the user agent in the shape of
- * OAUTHaccessTokenUse.Minimal; a system has no user agent, so the client agent takes the shape of the Comprehensive
- * variant, of which the user is optional.
+ * Client, server and, where a person asks, user; one of them is the requestor. A token is told by its id: on the user
+ * agent in the shape of OAUTHaccessTokenUse.Minimal; a system has no user agent, so the client agent takes the shape
+ * of the Comprehensive variant, of which the user is optional.
  */
 export function createAgents(server: Server): (act: Act, shape: Shape) => Agents {
   const serverEnd = `"who":${JSON.stringify({ reference: server.reference })},"network":${networkOf(server.address)}}`
@@ -51,32 +51,36 @@ export function createAgents(server: Server): (act: Act, shape: Shape) => Agents
   return (act, shape) => {
     const { caller, recipient } = act
     const user = caller && !systemRoles.has(caller.role) ? caller : undefined
-    const ownDoing =
-      recipient !== undefined || (!caller && (act.kind === 'start' || act.kind === 'configuration'))
-    const serverAgent = `${typeOf(shape.server)}"requestor":${!user && ownDoing},${serverEnd}`
-    const asker = `"requestor":${!user && !ownDoing}`
-    const agents = []
-
-    if (recipient) {
-      const { name, reference, address } = recipient
-      agents.push(
-        `${typeOf(shape.client)}"requestor":false,"who":${JSON.stringify({ reference, display: name })},` +
-          `"network":${networkOf(address)}}`,
-      )
-    } else if (caller && !user) {
-      const type = typeOf(shape.client, caller.tokenId ? application : '')
-      agents.push(`${type}${asker},"who":${systemOf(caller)},${networkField(act)}${circumstances(caller)}}`)
-    } else if (!ownDoing) {
-      const who = caller ? `"who":{"identifier":{"value":${JSON.stringify(caller.clientId)}}},` : ''
-      agents.push(`${typeOf(shape.client)}${asker},${who}${networkField(act)}}`)
-    }
-    agents.push(serverAgent)
-    if (user) {
-      const type = typeOf(shape.user, user.tokenId ? oauthUser : '')
-      agents.push(`${type}"requestor":true,${personOf(user)}${circumstances(user)}}`)
-    }
+    const alone = !caller && (act.kind === 'start' || act.kind === 'configuration')
+    const byServer = !user && (alone || recipient !== undefined)
+    const agents = [`${typeOf(shape.server)}"requestor":${byServer},${serverEnd}`]
+    if (recipient) agents.unshift(recipientAgent(recipient, shape))
+    if (!recipient && !alone) agents.unshift(clientAgent(act, shape, user !== undefined))
+    if (user) agents.push(userAgent(user, shape))
     return { json: agents.join(), tokenProfile: tokenProfileOf(act, user) }
   }
+}
+
+type Recipient = NonNullable<Act['recipient']>
+
+function recipientAgent({ name, reference, address }: Recipient, shape: Shape): string {
+  const who = JSON.stringify({ reference, display: name })
+  return `${typeOf(shape.client)}"requestor":false,"who":${who},"network":${networkOf(address)}}`
+}
+
+/** The system that asks, or the one that a user asks through; whoever it is, where nobody is known. */
+function clientAgent({ caller, network }: Act, shape: Shape, forUser: boolean): string {
+  const end = `"requestor":${!forUser},"network":${networkOf(caller?.network ?? network)}`
+  if (!caller) return `${typeOf(shape.client)}${end}}`
+  if (forUser)
+    return `${typeOf(shape.client)}"who":{"identifier":{"value":${JSON.stringify(caller.clientId)}}},${end}}`
+  const type = typeOf(shape.client, caller.tokenId ? application : '')
+  return `${type}"who":${systemOf(caller)},${end}${circumstances(caller)}}`
+}
+
+function userAgent(user: Caller, shape: Shape): string {
+  const type = typeOf(shape.user, user.tokenId ? oauthUser : '')
+  return `${type}"requestor":true,${personOf(user)}${circumstances(user)}}`
 }
 
 /** Opens an agent with its role, and with a second one that a token profile wants. */
@@ -113,10 +117,6 @@ function circumstances({ role, tokenId, purpose }: Caller): string {
     ? `,"purposeOfUse":[{"coding":[{"system":"${purposeSystem}","code":${JSON.stringify(purpose)}}]}]`
     : ''
   return `,"role":[{"text":"${role}"}]${policy}${use}`
-}
-
-function networkField({ caller, network }: Act): string {
-  return `"network":${networkOf(caller?.network ?? network)}`
 }
 
 /** Address types of https://hl7.org/fhir/R4/valueset-network-type.html: 1 machine name, 2 IP address, 5 URI. */

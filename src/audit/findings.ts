@@ -14,7 +14,7 @@ const severities = {
   uncovered: 'warning',
 } as const
 
-export type FindingKind = keyof typeof severities
+type FindingKind = keyof typeof severities
 
 export interface Finding {
   /** Position in the log that it was seen at; for `edit` and `fork` the size of the checkpoint that does not fit. */

@@ -15,7 +15,6 @@ const secrets = new Set([
   'token',
 ])
 const maxDescribed = 40
-const encoder = new TextEncoder()
 
 /** Nearly every search is without any of these: one look spares it the rest. A percent sign may hide a name. */
 const suspicious = /token|secret|assertion|password|verifier|authorization|cookie|dpop|eyJ|%/i
@@ -63,9 +62,7 @@ function parameterNames(text: string): string[] {
 
 /** UTF-8, then base64. */
 export function encodeQuery(text: string): string {
-  let bytes = ''
-  for (const byte of encoder.encode(text)) bytes += String.fromCharCode(byte)
-  return btoa(bytes)
+  return Buffer.from(text, 'utf8').toString('base64')
 }
 
 function decode(name: string): string {
