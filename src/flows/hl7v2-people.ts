@@ -1,0 +1,107 @@
+import type { Party } from '#core/flow.ts'
+import type { Resource } from '#core/resource.ts'
+import { fhirDate } from '#formats/hl7v2/date-time.ts'
+import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
+import {
+  addressOf,
+  contactPointOf,
+  humanNameOf,
+  type Identifier,
+  identifierOf,
+  systemOf,
+} from './hl7v2-datatypes.ts'
+
+/** A field's repetitions that hold something. */
+export function fieldOf(segment: SourceSegment | undefined, field: number): SourceRepetition[] {
+  const value = segment?.[`${segment._}_${field}`]
+  return Array.isArray(value) ? (value as SourceRepetition[]).filter((each) => each._ !== undefined) : []
+}
+
+const genders: Record<string, string> = {
+  F: 'female',
+  M: 'male',
+  O: 'other',
+  A: 'other',
+  N: 'other',
+  X: 'other',
+  U: 'unknown',
+}
+
+/** PID → Patient (v2-to-FHIR: PID[Patient]); found by its medical record number, else by its first identifier. */
+export function patientParty(facility: string, pid: SourceSegment): Party | undefined {
+  const listed = fieldOf(pid, 3).flatMap((value) => {
+    const identifier = identifierOf(facility, value)
+    return identifier ? [{ identifier, type: value._5 }] : []
+  })
+  const chosen =
+    listed.find(({ type }) => type === 'MR') ?? listed.find(({ type }) => type === 'PI') ?? listed[0]
+  if (!chosen) return undefined
+  const name = some(fieldOf(pid, 5).map((value) => humanNameOf(value)))
+  const address = some(fieldOf(pid, 11).map(addressOf))
+  const telecom = some([
+    ...fieldOf(pid, 13).map((value) => contactPointOf(value, 'home')),
+    ...fieldOf(pid, 14).map((value) => contactPointOf(value, 'work')),
+  ])
+  const gender = genders[fieldOf(pid, 8)[0]?._1 ?? '']
+  const birthDate = fhirDate(fieldOf(pid, 7)[0]?._1 ?? '')
+  const stub = {
+    resourceType: 'Patient',
+    identifier: listed.map(({ identifier, type }) => ({ ...typed(type), ...identifier })),
+    ...(name ? { name } : {}),
+    ...(telecom ? { telecom } : {}),
+    ...(gender ? { gender } : {}),
+    ...(birthDate ? { birthDate } : {}),
+    ...(address ? { address } : {}),
+  }
+  return { slot: 'subject', type: 'Patient', identifier: chosen.identifier, stub: stub as Resource }
+}
+
+/** XCN → Practitioner, when it has an identifier (v2-to-FHIR: XCN[Practitioner]). */
+export function practitionerParty(
+  facility: string,
+  slot: string,
+  value: SourceRepetition | undefined,
+): Party | undefined {
+  const identifier = value && identifierOf(facility, value, 9, 13)
+  if (!identifier) return undefined
+  const name = humanNameOf(value, 2)
+  const stub = {
+    resourceType: 'Practitioner',
+    identifier: [{ ...typed(value._13), ...identifier }],
+    ...(name ? { name: [name] } : {}),
+  }
+  return { slot, type: 'Practitioner', identifier, stub: stub as Resource }
+}
+
+/** A pharmacy as RXO-32 and RXE-40 give it: code, name, and the name of what the code is from. */
+export function pharmacyParty(
+  facility: string,
+  slot: string,
+  value: SourceRepetition | undefined,
+  contact: { address?: SourceRepetition | undefined; phone?: SourceRepetition | undefined },
+): Party | undefined {
+  if (!value?._1) return undefined
+  const identifier: Identifier = {
+    system: systemOf(facility, { namespace: value._3 }, 'pharmacy'),
+    value: value._1,
+  }
+  const address = contact.address && addressOf(contact.address)
+  const telecom = contact.phone && contactPointOf(contact.phone, 'work')
+  const stub = {
+    resourceType: 'Organization',
+    identifier: [identifier],
+    name: value._2 ?? value._1,
+    ...(telecom ? { telecom: [telecom] } : {}),
+    ...(address ? { address: [address] } : {}),
+  }
+  return { slot, type: 'Organization', identifier, stub: stub as Resource }
+}
+
+function typed(code: string | undefined): object {
+  return code ? { type: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code }] } } : {}
+}
+
+function some(values: (object | undefined)[]): object[] | undefined {
+  const found = values.filter((value) => value !== undefined)
+  return found.length > 0 ? found : undefined
+}

@@ -1,0 +1,99 @@
+import type { Attestation, Flow, Party, ReadContext } from '#core/flow.ts'
+import { decodeText } from '#formats/hl7v2/charset.ts'
+import { fhirDateTime } from '#formats/hl7v2/date-time.ts'
+import { readMessage } from '#formats/hl7v2/message.ts'
+import { type SourceOrder, type SourceRepetition, sourceTree } from '#formats/hl7v2/source.ts'
+import { entityIdentifierOf } from './hl7v2-datatypes.ts'
+import { fieldOf, patientParty, pharmacyParty, practitionerParty } from './hl7v2-people.ts'
+import { prescriptionOrderRules } from './prescription-order-rules.ts'
+import type { PrescriptionOrder } from './prescription-order-source.ts'
+
+/**
+ * RDE^O11, pharmacy/treatment encoded order: of each order one MedicationRequest for RXO (as placed) and one for RXE
+ * (as encoded), never merged, with a Task for the pharmacy where it is in force.
+ */
+export const prescriptionOrder: Flow<PrescriptionOrder> = {
+  name: 'prescription-order',
+  title: 'Prescription order (HL7 v2)',
+  door: { kind: 'hl7v2', messageTypes: ['RDE^O11'] },
+  read: readOrder,
+  messageId: (source) => source.controlId,
+  primary: 'MedicationRequest',
+  parties: partiesOf,
+  rules: prescriptionOrderRules,
+  attestation: attestationOf,
+  mapping: 'prescription-order',
+  profiles: { MedicationRequest: 'https://postern.health/fhir/StructureDefinition/Prescription' },
+  receivers: [
+    { role: 'ehr', types: ['MedicationRequest'] },
+    { role: 'pharmacy', types: ['MedicationRequest', 'Task'] },
+  ],
+}
+
+function readOrder(body: Uint8Array, { timeZone }: ReadContext): PrescriptionOrder {
+  const { text, charset } = decodeText(body)
+  const tree = sourceTree(readMessage(text, charset))
+  const [sender] = fieldOf(tree.MSH, 4)
+  return { ...tree, timeZone, facility: sender?._1 ?? sender?._2 ?? 'unknown' }
+}
+
+function partiesOf(source: PrescriptionOrder): Party[] {
+  const subject = source.PID && patientParty(source.facility, source.PID)
+  return [
+    subject,
+    ...source.orders.flatMap((order, index) => orderParties(source.facility, order, index)),
+  ].filter((party) => party !== undefined)
+}
+
+function orderParties(
+  facility: string,
+  { ORC, RXO, RXE }: SourceOrder,
+  index: number,
+): (Party | undefined)[] {
+  const [ordering] = fieldOf(ORC, 12)
+  const [placed] = fieldOf(RXO, 14)
+  const [encoded] = fieldOf(RXE, 13)
+  return [
+    practitionerParty(facility, `requester-rxo-${index}`, identified(ordering, placed)),
+    practitionerParty(facility, `requester-rxe-${index}`, identified(ordering, encoded)),
+    practitionerParty(facility, `enterer-${index}`, fieldOf(ORC, 10)[0]),
+    practitionerParty(facility, `verifier-${index}`, identified(...fieldOf(ORC, 11), ...fieldOf(RXE, 14))),
+    pharmacyParty(facility, `pharmacy-rxo-${index}`, fieldOf(RXO, 32)[0], {
+      address: fieldOf(RXO, 33)[0],
+      phone: fieldOf(RXO, 35)[0],
+    }),
+    pharmacyParty(facility, `pharmacy-rxe-${index}`, fieldOf(RXE, 40)[0], {
+      address: fieldOf(RXE, 41)[0],
+      phone: fieldOf(RXE, 45)[0],
+    }),
+  ]
+}
+
+function identified(...values: (SourceRepetition | undefined)[]): SourceRepetition | undefined {
+  return values.find((value) => value?._1 !== undefined)
+}
+
+/** ORC-12 says who ordered; an order without one was authorised by nobody we could name, and holds the others up. */
+function attestationOf(source: PrescriptionOrder): Attestation | undefined {
+  const { orders, facility, timeZone } = source
+  const ordered = orders.map(({ ORC }) => fieldOf(ORC, 12)[0])
+  if (orders.length === 0 || ordered.some((provider) => provider?._1 === undefined)) return undefined
+  const slots = orders.map(({ RXE }, index) => `requester-${RXE ? 'rxe' : 'rxo'}-${index}`)
+  const [first = '', ...further] = slots
+  const [number] = fieldOf(orders[0]?.ORC, 2)
+  const reference = number && entityIdentifierOf(facility, number)
+  const at = fhirDateTime(fieldOf(orders[0]?.ORC, 9)[0]?._1 ?? '', timeZone)
+  return {
+    by: first,
+    others: [
+      ...further.map((slot) => ({ slot, role: 'attester' as const })),
+      ...orders.flatMap((_order, index) => [
+        { slot: `enterer-${index}`, role: 'enterer' as const },
+        { slot: `verifier-${index}`, role: 'verifier' as const },
+      ]),
+    ],
+    ...(at ? { at } : {}),
+    method: 'ordering provider named in ORC-12',
+    ...(reference ? { reference } : {}),
+  }
+}
