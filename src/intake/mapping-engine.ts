@@ -1,0 +1,126 @@
+import jsonata from 'jsonata'
+import { Failure } from '#core/failure.ts'
+import { GuardedRegExp, requireTamePattern } from './pattern-guard.ts'
+
+/** What a mapping may use up. Steps bound the time where the clock stands still during a request (Workers). */
+const limits = {
+  steps: 500_000,
+  depth: 400,
+  sequence: 10_000,
+  timeoutMs: 2_000,
+  padding: 1_000,
+  text: 200_000,
+}
+
+/**
+ * Not for mappings: code from data, and what makes the same message come out different the second time (ids and
+ * resources are to be the same for a replay; times come in as input).
+ */
+const forbidden = new Set(['eval', 'now', 'millis', 'random', 'shuffle'])
+
+export type MappingFunctions = Record<string, (...parameters: never[]) => unknown>
+
+export interface CompiledMapping {
+  /** Plain JSON out of the mapping; undefined parts left out. Rejects with Failure `internal`, or one a function threw. */
+  run(input: unknown, functions: MappingFunctions): Promise<unknown>
+}
+
+/**
+ * JSONata text → something that runs within limits. Throws Failure `unsupported` for what does not compile or asks for
+ * what mappings may not do.
+ */
+export function compileMapping(name: string, text: string): CompiledMapping {
+  const expression = parseMapping(name, text)
+  const stepsOfRun = new WeakMap<object, number>()
+  expression.assign('pad', boundedPad)
+  // Called at each step with the frame at hand; `base` is the frame of this very run.
+  expression.assign(
+    Symbol.for('jsonata.__evaluate_entry') as unknown as string,
+    (_node: unknown, _input: unknown, frame: { base: object }) => {
+      const steps = (stepsOfRun.get(frame.base) ?? 0) + 1
+      if (steps > limits.steps) throw { code: 'D1012', message: 'too many steps' }
+      stepsOfRun.set(frame.base, steps)
+    },
+  )
+  return {
+    async run(input, functions) {
+      try {
+        return plain(await expression.evaluate(input, functions))
+      } catch (cause) {
+        throw failureOf(name, cause)
+      }
+    },
+  }
+}
+
+function parseMapping(name: string, text: string): jsonata.Expression {
+  if (text.length > limits.text) throw new Failure('unsupported', `Mapping ${name} is too long`)
+  let expression: jsonata.Expression
+  try {
+    expression = jsonata(text, {
+      RegexEngine: GuardedRegExp as unknown as RegExpConstructor,
+      timeout: limits.timeoutMs,
+      stack: limits.depth,
+      sequence: limits.sequence,
+    })
+  } catch (cause) {
+    const { position, message } = cause as Partial<jsonata.JsonataError>
+    throw new Failure(
+      'unsupported',
+      `Mapping ${name} does not compile at ${position ?? '?'}: ${message ?? ''}`,
+      {
+        cause,
+      },
+    )
+  }
+  checkSyntaxTree(name, expression.ast(), new Set())
+  return expression
+}
+
+/** Nodes refer to each other in circles (lambdas, parents), hence `seen`. */
+function checkSyntaxTree(name: string, node: unknown, seen: Set<object>): void {
+  if (node instanceof RegExp) {
+    requireTamePattern(node.source)
+    return
+  }
+  if (typeof node !== 'object' || node === null || seen.has(node)) return
+  seen.add(node)
+  const { type, value } = node as { type?: unknown; value?: unknown }
+  if (type === 'variable' && typeof value === 'string' && forbidden.has(value)) {
+    throw new Failure('unsupported', `Mapping ${name} may not use $${value}`)
+  }
+  for (const child of Object.values(node)) checkSyntaxTree(name, child, seen)
+}
+
+function boundedPad(text: string | undefined, width: number, character = ' '): string | undefined {
+  if (text === undefined) return undefined
+  if (Math.abs(width) > limits.padding) throw new Failure('unsupported', 'A mapping pads a text too far')
+  return width < 0 ? text.padStart(-width, character) : text.padEnd(width, character)
+}
+
+/**
+ * Sequences to arrays, numbers checked: a fraction, or an integer beyond what a double holds, has been through
+ * arithmetic and is no longer what the source said.
+ */
+function plain(value: unknown, depth = 0): unknown {
+  if (depth > 64) throw new Failure('internal', 'A mapping returned something nested too deeply')
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+    throw new Failure('internal', 'A mapping computed with a decimal; decimals are texts and stay so')
+  }
+  if (typeof value === 'function') throw new Failure('internal', 'A mapping returned a function')
+  if (Array.isArray(value))
+    return value.filter((item) => item !== undefined).map((item) => plain(item, depth + 1))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, item]) => item !== undefined && !(Array.isArray(item) && item.length === 0))
+      .map(([key, item]) => [key, plain(item, depth + 1)]),
+  )
+}
+
+/** JSONata's own messages quote values, so only its code and place are told. */
+function failureOf(name: string, cause: unknown): Failure {
+  if (cause instanceof Failure) return cause
+  const { code, position } = (cause ?? {}) as { code?: string; position?: number }
+  return new Failure('internal', `Mapping ${name} failed with ${code ?? 'an error'} at ${position ?? '?'}`)
+}

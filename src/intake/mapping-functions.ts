@@ -1,0 +1,86 @@
+import type { Issue } from '#core/failure.ts'
+import type { Reference } from '#core/resource.ts'
+import { fhirDate, fhirDateTime } from '#formats/hl7v2/date-time.ts'
+import type { CodeTable, Target } from './concept-map.ts'
+import type { MappingFunctions } from './mapping-engine.ts'
+
+export interface RunPorts {
+  messageId: string
+  references: Readonly<Record<string, Reference>>
+  derive(messageId: string, position: string): string
+  findTable(name: string): CodeTable
+}
+
+export interface MappingRun {
+  functions: MappingFunctions
+  idAt(position: string): string
+  warnings: Issue[]
+  /** Canonicals of the code tables that gave something. */
+  tables: Set<string>
+  unmapped(): boolean
+}
+
+/** What a mapping may call in one run (without the `$`), and what was noticed while it did. */
+export function mappingRun({ messageId, references, derive, findTable }: RunPorts): MappingRun {
+  const warnings: Issue[] = []
+  const asked = new Set<string>()
+  let unmapped = false
+  const idAt = (position: string) => derive(messageId, position)
+
+  const functions = {
+    /** `$code('route', 'PO'[, system])` → `{ system, code, display }`; nothing, with a warning, for what no row knows. */
+    code(name: string, code: string | undefined, system?: string): Target | undefined {
+      if (code === undefined) return undefined
+      const table = findTable(name)
+      asked.add(table.canonical)
+      const translation = table.translate(code, system)
+      if (translation.found) return translation.found
+      if (!translation.known) {
+        unmapped = true
+        warnings.push({
+          severity: 'warning',
+          code: 'code-invalid',
+          text: `A code is not in table ${name}; its text is kept`,
+        })
+      }
+      return undefined
+    },
+    /** `$find('dose-unit', 'drops')`: as $code, for what may well be absent. */
+    find(name: string, code: string | undefined, system?: string): Target | undefined {
+      if (code === undefined) return undefined
+      const table = findTable(name)
+      const { found } = table.translate(code, system)
+      if (found) asked.add(table.canonical)
+      return found
+    },
+    /** `$ref('subject')` → Reference to the party of that slot. */
+    ref(slot: string) {
+      const reference = references[slot]
+      return reference ? { reference } : undefined
+    },
+    /** `$id(0)`: id of this message's first resource; texts name positions too. */
+    id: (position: number | string) => idAt(String(position)),
+    /** `$idOf('msg-1')`: id of the first resource of another message of the same sender in this flow. */
+    idOf: (other: string | undefined) => (other === undefined ? undefined : derive(other, '0')),
+    /** `$dtm('202501011230', zone)`: HL7 DTM to FHIR dateTime with seconds and offset. */
+    dtm: (text: string | undefined, zone: string) => fhirDateTime(text ?? '', zone),
+    /** `$date('19800101')`: HL7 DTM to FHIR date. */
+    date: (text: string | undefined) => fhirDate(text ?? ''),
+    /** `$nm('.50')`: HL7 NM to a FHIR decimal, `0.50`; nothing for what is no number. */
+    nm: decimalOfNm,
+    /** `$warn('text without patient data', 'RXE-5')` */
+    warn(text: string, expression?: string) {
+      warnings.push({ severity: 'warning', code: 'incomplete', text, ...(expression ? { expression } : {}) })
+    },
+  } satisfies MappingFunctions
+
+  return { functions: functions as MappingFunctions, warnings, tables: asked, unmapped: () => unmapped, idAt }
+}
+
+/** NM (HL7 v2.9 §2A.2.45) allows a sign, leading zeros and a bare point; FHIR's decimal does not. Other digits stay. */
+function decimalOfNm(text: string | undefined): string | undefined {
+  const parts = /^([+-]?)0*(\d*)(?:\.(\d*))?$/.exec(text?.trim() ?? '')
+  if (!parts || !/\d/.test(text ?? '')) return undefined
+  const [, sign, whole, fraction] = parts
+  return `${sign === '-' ? '-' : ''}${whole || '0'}${fraction ? `.${fraction}` : ''}`
+}

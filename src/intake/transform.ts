@@ -1,0 +1,135 @@
+import { isAuthorised } from '#care/order-authority.ts'
+import type { Caller } from '#core/caller.ts'
+import { Failure, type Issue } from '#core/failure.ts'
+import type { Flow } from '#core/flow.ts'
+import type { Artifacts } from '#core/ports.ts'
+import type { Identified, Reference } from '#core/resource.ts'
+import { type CodeTable, codeTable } from './concept-map.ts'
+import { type CompiledMapping, compileMapping } from './mapping-engine.ts'
+import { mappingRun } from './mapping-functions.ts'
+import { provenanceOf } from './provenance.ts'
+
+export interface TransformPorts {
+  artifacts: Artifacts
+  /** The same parts, the same id (core/ports `Vault.deriveId`). */
+  deriveId(...parts: string[]): string
+  /** SHA-256, hexadecimal. */
+  digest(content: string | Uint8Array): string
+  /** Texts to decimals, where the definition of the element says decimal (validator). */
+  restoreDecimals(resource: unknown): unknown
+}
+
+export interface TransformContext {
+  /** The sender: its client id and the message id are what ids are derived from. */
+  caller: Caller
+  messageId: string
+  /** Milliseconds since the epoch. */
+  received: number
+  /** The message as received. */
+  body: Uint8Array
+  /** Resolved parties by slot. */
+  references: Readonly<Record<string, Reference>>
+}
+
+export interface Transformed {
+  /** With ids, in the order of the mapping; the Provenance of them all last. */
+  resources: Identified[]
+  mapping: { name: string; sha256: string }
+  warnings: Issue[]
+  /** A code was in none of its tables: what was made is kept, and its delivery is to be held (I14). */
+  unmapped: boolean
+}
+
+export interface Transformer {
+  /** Throws Failure `internal` when the mapping or a code table is missing or at fault, `unsupported` when it does not compile. */
+  transform<Source>(flow: Flow<Source>, source: Source, context: TransformContext): Promise<Transformed>
+}
+
+/** Sources to FHIR by the mappings and code tables at hand. A mapping is compiled once for each of its texts. */
+export function createTransformer(ports: TransformPorts): Transformer {
+  const compiled = new Map<string, { mapping: CompiledMapping; sha256: string }>()
+  const tables = new Map<unknown, CodeTable>()
+
+  function findMapping(name: string) {
+    const text = ports.artifacts.mappings.get(name)
+    if (text === undefined) throw new Failure('internal', `There is no mapping ${name}`)
+    const found = compiled.get(text)
+    if (found) return found
+    const made = { mapping: compileMapping(name, text), sha256: ports.digest(text) }
+    compiled.set(text, made)
+    return made
+  }
+
+  function findTable(name: string): CodeTable {
+    const resource = ports.artifacts.conceptMaps.get(name)
+    if (resource === undefined) throw new Failure('internal', `There is no code table ${name}`)
+    const table = tables.get(resource) ?? codeTable(name, resource)
+    tables.set(resource, table)
+    return table
+  }
+
+  return {
+    async transform(flow, source, context) {
+      const { mapping, sha256 } = findMapping(flow.mapping)
+      const { caller, messageId } = context
+      const sender = caller.clientId
+      const recorded = new Date(context.received).toISOString()
+      const attestation = flow.attestation?.(source)
+      const run = mappingRun({
+        messageId,
+        references: context.references,
+        derive: (...parts) => ports.deriveId(flow.name, sender, ...parts),
+        findTable,
+      })
+      const authorised = isAuthorised(attestation, caller)
+      const input = { source, message: { id: messageId, sender, received: recorded, authorised } }
+      const made = resourcesOf(flow.mapping, await mapping.run(input, run.functions), run.idAt)
+      const resources = made.map((resource) =>
+        profiled(ports.restoreDecimals(resource) as Identified, flow.profiles),
+      )
+      const provenance = provenanceOf({
+        id: run.idAt('provenance'),
+        resources,
+        caller,
+        recorded,
+        sourceHash: ports.digest(context.body),
+        policies: [`https://postern.health/mapping/${flow.mapping}?sha256=${sha256}`, ...run.tables],
+        attestation,
+        references: context.references,
+      })
+      return {
+        resources: [...resources, provenance],
+        mapping: { name: flow.mapping, sha256 },
+        warnings: run.warnings,
+        unmapped: run.unmapped(),
+      }
+    },
+  }
+}
+
+const maxResources = 200
+
+/** One resource or a list, lists of lists too; each gets the id of its position unless the mapping gave it one of this message's own. */
+function resourcesOf(name: string, value: unknown, idAt: (position: string) => string): Identified[] {
+  const list = (value === undefined ? [] : [value].flat(8)) as Partial<Identified>[]
+  if (list.length === 0 || list.length > maxResources) {
+    throw new Failure('internal', `Mapping ${name} returned ${list.length} resources`)
+  }
+  const resources = list.map((resource, index) => {
+    const { resourceType, id = idAt(String(index)), ...rest } = resource
+    if (typeof resourceType !== 'string')
+      throw new Failure('internal', `Mapping ${name} returned no resource`)
+    return { resourceType, id, ...rest } as Identified
+  })
+  if (new Set(resources.map(({ id }) => id)).size !== resources.length) {
+    throw new Failure('internal', `Mapping ${name} gave two resources one id`)
+  }
+  return resources
+}
+
+function profiled(resource: Identified, profiles: Flow['profiles']): Identified {
+  const profile = profiles[resource.resourceType]
+  if (profile === undefined) return resource
+  const { resourceType, id, meta, ...rest } = resource
+  return { resourceType, id, meta: { ...meta, profile: [profile] }, ...rest } as Identified
+}
