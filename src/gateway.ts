@@ -1,7 +1,5 @@
 import type { Hono } from 'hono'
 import type { JWK } from 'jose'
-import type { Access } from '#core/decision.ts'
-import type { Act, Audit } from '#core/act.ts'
 import { createAccess } from '#access/authorize.ts'
 import { createAudit } from '#audit/balp.ts'
 import { createLog, type Log } from '#audit/log.ts'
@@ -9,23 +7,25 @@ import { sha256 } from '#audit/merkle.ts'
 import type { NoteSigner } from '#audit/note.ts'
 import { type Auth, createAuth } from '#auth/smart.ts'
 import { generateSigningKey } from '#auth/tokens.ts'
+import type { Act, Audit } from '#core/act.ts'
 import type { ClientRegistration } from '#core/caller.ts'
+import type { Access } from '#core/decision.ts'
 import type { Artifacts, Clock, Ids, Store, Vault } from '#core/ports.ts'
 import { createFhir } from '#fhir/fhir.ts'
 import { servedTypes } from '#fhir/routes.ts'
 import { flows } from '#flows/index.ts'
-import { createHl7v2Door, type Hl7v2Door } from '#inbound/hl7v2.ts'
 import { authRoutes } from '#inbound/auth-routes.ts'
 import { fhirRoutes } from '#inbound/fhir-routes.ts'
 import { healthRoutes } from '#inbound/health-routes.ts'
+import { createHl7v2Door, type Hl7v2Door } from '#inbound/hl7v2.ts'
 import { createHttp, type HttpBindings } from '#inbound/http.ts'
 import { ingestRoutes } from '#inbound/ingest-routes.ts'
 import { createIntake, type Intake } from '#intake/ingest.ts'
 import { createTransformer } from '#intake/transform.ts'
 import type { Channels } from '#outbound/channels.ts'
 import { createDeliverer, type Deliverer } from '#outbound/deliver.ts'
-import { createValidator, type Validator } from '#validator/validator.ts'
 import base from '#profiles/base/r4.json' with { type: 'json' }
+import { createValidator, type Validator } from '#validator/validator.ts'
 
 export interface GatewayPorts {
   store: Store
@@ -71,7 +71,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   const validator = createValidator({ base, profiles: artifacts.profiles })
   const access = createAccess({ store, clock })
   const audit = createAudit({
-    server: { name: `Postern ${settings.clinic}`, reference: 'Device/postern' },
+    server: { name: `Postern ${settings.clinic}`, reference: 'Device/postern', address: settings.baseUrl },
     ids,
   })
   const log = createLog({ store, signer: ports.signer, origin: ports.signer.name, anchor: ports.anchor })
@@ -80,7 +80,8 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   const transformer = createTransformer({
     artifacts,
     deriveId: vault.deriveId,
-    digest: (content) => hex(sha256(typeof content === 'string' ? new TextEncoder().encode(content) : content)),
+    digest: (content) =>
+      hex(sha256(typeof content === 'string' ? new TextEncoder().encode(content) : content)),
     restoreDecimals: validator.restoreDecimals,
   })
   const intake = createIntake({ store, access, audit, vault, clock, transformer, validator })
@@ -100,7 +101,8 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     },
     profiles: Object.fromEntries(servedTypes.map((type) => [type, validator.profilesOf(type)])),
   })
-  const tell = (act: Omit<Act, 'at'>) => store.commit({ audit: audit.record({ ...act, at: clock.now() }) }).then(() => {})
+  const tell = (act: Omit<Act, 'at'>) =>
+    store.commit({ audit: audit.record({ ...act, at: clock.now() }) }).then(() => {})
   const hl7v2 = createHl7v2Door({
     flows,
     intake,
@@ -143,8 +145,17 @@ async function signingKeyOf(store: Store, audit: Audit, { clock, ids }: Pick<Gat
   if (known) return JSON.parse(known) as JWK
   const key = await generateSigningKey()
   const act = { kind: 'configuration', outcome: 'success', outcomeText: 'token signing key made' } as const
-  const entries = audit.record({ ...act, at: clock.now(), requestId: ids.random(), patients: [], entities: [] })
-  await store.commit({ audit: entries, registrations: [{ kind: 'signing-key', id: 'token', json: JSON.stringify(key) }] })
+  const entries = audit.record({
+    ...act,
+    at: clock.now(),
+    requestId: ids.random(),
+    patients: [],
+    entities: [],
+  })
+  await store.commit({
+    audit: entries,
+    registrations: [{ kind: 'signing-key', id: 'token', json: JSON.stringify(key) }],
+  })
   return key
 }
 

@@ -1,4 +1,4 @@
-import { type Expression, type SqlBool, sql } from 'kysely'
+import { type AliasedExpression, type Expression, type SqlBool, sql } from 'kysely'
 import { Failure } from '#core/failure.ts'
 import type { Box, Vault } from '#core/ports.ts'
 import type { Criterion, DateWindow, SearchQuery } from '#core/query.ts'
@@ -12,7 +12,7 @@ const undated = -8_640_000_000_000_000
 
 /**
  * A search as one statement: walk the rows of the sort key, or of the first equality, and keep those for which every
- * criterion has a row. Columns: id, key (sort value). The current version is fetched by id afterwards.
+ * criterion has a row. Columns: key (sort value) and those of `version` or `audit_event`.
  */
 export async function compileSearch(query: SearchQuery, vault: Vault): Promise<Bound> {
   const patientBox = await boxOfPatient(query, vault)
@@ -29,13 +29,45 @@ export async function compileSearch(query: SearchQuery, vault: Vault): Promise<B
     .where((e) =>
       e.and(query.criteria.map((criterion) => condition(criterion, query.type, vault, patientBox))),
     )
-  let page = db.selectFrom(rows.as('found')).select(['id', 'key'])
+  let page = db.selectFrom(rows.as('found')).selectAll('found')
   if (query.after) {
     const { key: at, id } = query.after
     const beyond = descending ? '<' : '>'
     page = page.where((e) => e.or([e('key', beyond, at), e.and([e('key', '=', at), e('id', beyond, id)])]))
   }
-  return page.orderBy('key', direction).orderBy('id', direction).limit(query.limit).compile()
+  const found = page.orderBy('key', direction).orderBy('id', direction).limit(query.limit)
+  return withBodies(query.type, found.as('page'), direction)
+}
+
+type Page = AliasedExpression<{ id: string; key: number }, 'page'>
+
+/** The page's current versions, in the same statement: nothing can be deleted between finding and reading. */
+function withBodies(type: string, page: Page, direction: 'asc' | 'desc'): Bound {
+  if (type === 'AuditEvent') {
+    return db
+      .selectFrom(page)
+      .innerJoin('audit_event', 'audit_event.id', 'page.id')
+      .select(['page.key as key', 'audit_event.id as id', 'recorded', 'box', 'body'])
+      .orderBy('key', direction)
+      .orderBy('id', direction)
+      .compile()
+  }
+  return db
+    .selectFrom(page)
+    .innerJoin('version', (join) =>
+      join
+        .onRef('version.id', '=', 'page.id')
+        .on('version.type', '=', type)
+        .on(
+          'version.version',
+          '=',
+          sql<number>`(SELECT max(version) FROM version AS v WHERE v.type = ${type} AND v.id = page.id)`,
+        ),
+    )
+    .select(['page.key as key', 'version.id as id', 'type', 'version', 'updated', 'box', 'body'])
+    .orderBy('key', direction)
+    .orderBy('id', direction)
+    .compile()
 }
 
 /** One row for each live resource of a type; AuditEvents stand in a table of their own. */

@@ -88,11 +88,15 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
     },
 
     async search(query: SearchQuery) {
-      const found = await rows<{ id: string; key: number }>(await compileSearch(query, vault))
-      const opened = await Promise.all(
-        found.map(async ({ id, key }) => ({ stored: await read(query.type, id), cursor: { key, id } })),
+      const found = await rows<Tables['version'] & Tables['audit_event'] & { key: number }>(
+        await compileSearch(query, vault),
       )
-      return opened.flatMap(({ stored, cursor }) => (stored && !stored.deleted ? [{ stored, cursor }] : []))
+      const opened = query.type === 'AuditEvent' ? found.map(openAuditEvent) : found.map(openVersion)
+      const all = await Promise.all(opened)
+      return found.flatMap(({ key, id }, i) => {
+        const stored = all[i]
+        return stored ? [{ stored, cursor: { key, id } }] : []
+      })
     },
 
     async findReceipt(sender, messageId, body) {
