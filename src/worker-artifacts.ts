@@ -1,0 +1,82 @@
+// biome-ignore-all assist/source/organizeImports: in the order of the folders, as the test writes them
+import type { Artifacts } from '#core/ports.ts'
+import type { Resource } from '#core/resource.ts'
+import codingSystemJson from '../mappings/coding-system.json'
+import doseUnitJson from '../mappings/dose-unit.json'
+import eligibilityOutcomeJson from '../mappings/eligibility-outcome.json'
+import eligibilityResultJsonata from '../mappings/eligibility-result.jsonata'
+import orderStatusJson from '../mappings/order-status.json'
+import orderTypeJson from '../mappings/order-type.json'
+import prescriptionOrderJsonata from '../mappings/prescription-order.jsonata'
+import prescriptionJsonata from '../mappings/prescription.jsonata'
+import priorityJson from '../mappings/priority.json'
+import repeatPatternJson from '../mappings/repeat-pattern.json'
+import routeJson from '../mappings/route.json'
+import secureMessageJsonata from '../mappings/secure-message.jsonata'
+import substitutionRxeJson from '../mappings/substitution-rxe.json'
+import substitutionRxoJson from '../mappings/substitution-rxo.json'
+import timeUnitJson from '../mappings/time-unit.json'
+import codeSystemAttestationMethodJson from '../profiles/CodeSystem-attestation-method.json'
+import codeSystemEligibilityResultJson from '../profiles/CodeSystem-eligibility-result.json'
+import codeSystemPriceComponentJson from '../profiles/CodeSystem-price-component.json'
+import structureDefinitionConsentDirectiveJson from '../profiles/StructureDefinition-ConsentDirective.json'
+import structureDefinitionEligibilityResultJson from '../profiles/StructureDefinition-EligibilityResult.json'
+import structureDefinitionPrescriptionJson from '../profiles/StructureDefinition-Prescription.json'
+import structureDefinitionSecureMessageJson from '../profiles/StructureDefinition-SecureMessage.json'
+import structureDefinitionAttachmentSha256Json from '../profiles/StructureDefinition-attachment-sha256.json'
+import structureDefinitionEligibilityOutcomeJson from '../profiles/StructureDefinition-eligibility-outcome.json'
+import structureDefinitionMessageThreadJson from '../profiles/StructureDefinition-message-thread.json'
+import structureDefinitionPricingDisclosureJson from '../profiles/StructureDefinition-pricing-disclosure.json'
+import structureDefinitionPricingPageJson from '../profiles/StructureDefinition-pricing-page.json'
+import structureDefinitionSensitiveItemJson from '../profiles/StructureDefinition-sensitive-item.json'
+import structureDefinitionSourceAttestationJson from '../profiles/StructureDefinition-source-attestation.json'
+import valueSetAttestationMethodJson from '../profiles/ValueSet-attestation-method.json'
+import valueSetEligibilityResultJson from '../profiles/ValueSet-eligibility-result.json'
+import valueSetPriceComponentJson from '../profiles/ValueSet-price-component.json'
+import questionnaireWeightManagementScreeningJson from '../profiles/questionnaire-weight-management-screening.json'
+
+/**
+ * Mappings, code tables and profiles, bundled with the Worker, which has no disk to read them from. Written by
+ * `npx vitest run test/worker -u`; the same test fails when a file is missing here.
+ */
+export const bundledArtifacts: Artifacts = {
+  mappings: new Map<string, string>([
+    ['eligibility-result', eligibilityResultJsonata],
+    ['prescription-order', prescriptionOrderJsonata],
+    ['prescription', prescriptionJsonata],
+    ['secure-message', secureMessageJsonata],
+  ]),
+  conceptMaps: new Map<string, unknown>([
+    ['coding-system', codingSystemJson],
+    ['dose-unit', doseUnitJson],
+    ['eligibility-outcome', eligibilityOutcomeJson],
+    ['order-status', orderStatusJson],
+    ['order-type', orderTypeJson],
+    ['priority', priorityJson],
+    ['repeat-pattern', repeatPatternJson],
+    ['route', routeJson],
+    ['substitution-rxe', substitutionRxeJson],
+    ['substitution-rxo', substitutionRxoJson],
+    ['time-unit', timeUnitJson],
+  ]),
+  profiles: [
+    codeSystemAttestationMethodJson,
+    codeSystemEligibilityResultJson,
+    codeSystemPriceComponentJson,
+    structureDefinitionConsentDirectiveJson,
+    structureDefinitionEligibilityResultJson,
+    structureDefinitionPrescriptionJson,
+    structureDefinitionSecureMessageJson,
+    structureDefinitionAttachmentSha256Json,
+    structureDefinitionEligibilityOutcomeJson,
+    structureDefinitionMessageThreadJson,
+    structureDefinitionPricingDisclosureJson,
+    structureDefinitionPricingPageJson,
+    structureDefinitionSensitiveItemJson,
+    structureDefinitionSourceAttestationJson,
+    valueSetAttestationMethodJson,
+    valueSetEligibilityResultJson,
+    valueSetPriceComponentJson,
+    questionnaireWeightManagementScreeningJson,
+  ] as unknown[] as Resource[],
+}
