@@ -1,0 +1,37 @@
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { defineConfig } from 'vitest/config'
+import { edgeBindings } from './test/edge/bindings.ts'
+
+// Nothing is told to anybody, nothing is asked of the network.
+process.env.WRANGLER_SEND_METRICS = 'false'
+process.env.CI ??= 'true'
+
+const onTheEdge = ['test/edge/**/*.test.ts', 'test/**/*.edge.test.ts']
+
+/** Two runtimes, one command: Node for everything, workerd for what must also hold in a Durable Object. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: onTheEdge,
+          pool: 'forks',
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            remoteBindings: false,
+            miniflare: { cf: false, bindings: await edgeBindings() },
+          }),
+        ],
+        test: { name: 'workerd', include: onTheEdge, testTimeout: 30_000, hookTimeout: 60_000 },
+      },
+    ],
+  },
+})
