@@ -15,7 +15,9 @@ export interface Parcel {
    * made; undefined where there is none, or none that it may see.
    */
   load(reference: Reference): Promise<Identified | undefined>
-  /** Ends the attempt before its lease runs out. */
+  /** Milliseconds that the attempt may take: less than its lease. */
+  timeoutMs: number
+  /** Ends the attempt then. */
   signal: AbortSignal
 }
 

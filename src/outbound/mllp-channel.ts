@@ -1,12 +1,82 @@
+import type { MedicationRequest, Patient, Practitioner } from 'fhir/r4'
 import type { MllpChannelSettings } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
-import type { Channel } from './channel.ts'
+import type { Identified, Reference } from '#core/resource.ts'
+import { writeOrderMessage } from '#formats/hl7v2/order-message.ts'
+import type { Answer, Channel, Parcel } from './channel.ts'
 import type { sendMllp } from './mllp-client.ts'
 
 export type SendMllp = typeof sendMllp
 
-export function createMllpChannel(_ports: { sendMllp?: SendMllp }): Channel<MllpChannelSettings> {
-  return async () => {
-    throw new Failure('unavailable', 'mllp-not-here')
+/** Orders in one parcel: the last two digits of their control ids. */
+const MAX_ORDERS = 100
+
+/**
+ * Sends each order of a parcel as an RDE^O11 and waits for its acknowledgement, one after the other. A repetition has
+ * the control ids (MSH-10) and bytes of the first try, by which a receiver knows it.
+ */
+export function createMllpChannel({ sendMllp }: { sendMllp?: SendMllp }): Channel<MllpChannelSettings> {
+  return async (parcel, settings) => {
+    if (!sendMllp) throw new Failure('unsupported', 'no-mllp-here')
+    if (parcel.contents.length > MAX_ORDERS) throw new Failure('too-costly', 'too-many-orders')
+    const messages = await Promise.all(
+      parcel.contents.map(({ resource }, index) => messageOf(resource, index, parcel, settings)),
+    )
+    const { host, port, tls } = settings
+    for (const message of messages) {
+      if (parcel.signal.aborted) throw new Failure('unavailable', 'timeout')
+      const { code } = await sendMllp(
+        { host, port, timeoutMs: parcel.timeoutMs, ...(tls ? { tls } : {}) },
+        message,
+      )
+      const answer = answers[code] ?? { state: 'retry', reason: 'ack-unknown' }
+      if (answer.state !== 'delivered') return answer
+    }
+    return { state: 'delivered' }
   }
+}
+
+/** Table 0008. CA says only that the message was stored, not that the order was taken. */
+const answers: Record<string, Answer> = {
+  AA: { state: 'delivered' },
+  AE: { state: 'retry', reason: 'ack-AE' },
+  AR: { state: 'refused', reason: 'ack-AR' },
+  CA: { state: 'retry', reason: 'ack-CA' },
+  CE: { state: 'retry', reason: 'ack-CE' },
+  CR: { state: 'refused', reason: 'ack-CR' },
+}
+
+async function messageOf(
+  order: Identified,
+  index: number,
+  parcel: Parcel,
+  settings: MllpChannelSettings,
+): Promise<string> {
+  if (order.resourceType !== 'MedicationRequest') throw new Failure('unsupported', 'no-v2-message')
+  const patient = await find(parcel, order.subject.reference)
+  // Who it is for is not to be left out: without a patient that may be shown there is nothing to send.
+  if (patient?.resourceType !== 'Patient') throw new Failure('forbidden', 'patient')
+  return writeOrderMessage({
+    order: order as MedicationRequest,
+    patient: patient as Patient,
+    requester: await findPrescriber(parcel, order.requester?.reference),
+    settings,
+    controlId: parcel.id.replaceAll('-', '').slice(0, 18) + String(index).padStart(2, '0'),
+    at: parcel.created,
+  })
+}
+
+/** The person, also where the order names a role of theirs. */
+async function findPrescriber(
+  parcel: Parcel,
+  reference: string | undefined,
+): Promise<Practitioner | undefined> {
+  const found = await find(parcel, reference)
+  if (found?.resourceType === 'PractitionerRole') return findPrescriber(parcel, found.practitioner?.reference)
+  return found?.resourceType === 'Practitioner' ? found : undefined
+}
+
+async function find(parcel: Parcel, reference: string | undefined): Promise<Identified | undefined> {
+  const target = /^[A-Z][A-Za-z]*\/[A-Za-z0-9.-]{1,64}/.exec(reference ?? '')?.[0]
+  return target === undefined ? undefined : parcel.load(target as Reference)
 }

@@ -19,11 +19,12 @@ const MAX_VERSIONS = 100
 
 /**
  * Reads what a delivery is to send, as its destination may see it now: a consent that was taken back in the meantime
- * stops it. Throws Failure `forbidden` (text `consent`) or `gone`.
+ * stops it. Throws Failure `forbidden` (text `consent`, or `access` where no consent
+ * was asked) or `gone`.
  */
 export async function packParcel(
   { store, access }: { store: Store; access: Access },
-  { delivery, destination, opened, signal }: ToPack,
+  { delivery, destination, opened, timeoutMs }: ToPack,
 ): Promise<Parcel> {
   const caller = callerOf(destination)
   const loaded = new Map<Reference, Promise<Identified | undefined>>()
@@ -52,7 +53,7 @@ export async function packParcel(
     const current = await store.read(type, id)
     if (!stored || stored.deleted || !current || current.deleted) throw new Failure('gone', 'gone')
     const resource = await show(stored)
-    if (!resource) throw new Failure('forbidden', 'consent')
+    if (!resource) throw new Failure('forbidden', opened.consents.size > 0 ? 'consent' : 'access')
     contents.push({ resource, version })
   }
   return {
@@ -60,7 +61,8 @@ export async function packParcel(
     created: delivery.created,
     destination,
     contents,
-    signal,
+    timeoutMs,
+    signal: AbortSignal.timeout(timeoutMs),
     load: (reference) => {
       const found = loaded.get(reference) ?? load(reference)
       loaded.set(reference, found)
@@ -73,7 +75,7 @@ interface ToPack {
   delivery: StoredDelivery
   destination: Destination
   opened: Opened
-  signal: AbortSignal
+  timeoutMs: number
 }
 
 /** A destination as one who reads: deliveries are decided by the same rules as its own requests would be. */

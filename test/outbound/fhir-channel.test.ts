@@ -74,6 +74,7 @@ function parcel(
     },
     contents,
     load: async (reference: Reference) => known.get(reference),
+    timeoutMs: channel.timeoutMs ?? 5_000,
     signal: AbortSignal.timeout(channel.timeoutMs ?? 5_000),
   }
 }

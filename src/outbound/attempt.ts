@@ -1,0 +1,80 @@
+import type { Audit } from '#core/act.ts'
+import type { Access } from '#core/decision.ts'
+import type { Destination } from '#core/destination.ts'
+import { Failure } from '#core/failure.ts'
+import type { Clock, Ids, Store, StoredDelivery } from '#core/ports.ts'
+import type { Backoff } from './backoff.ts'
+import type { Channels } from './channels.ts'
+import { type Opened, packParcel } from './parcel.ts'
+import { type Attempt, settlementOf } from './settle.ts'
+
+export interface AttemptPorts {
+  store: Store
+  access: Access
+  audit: Audit
+  clock: Clock
+  ids: Ids
+  channels: Channels
+  settings: AttemptSettings
+  /** Is told of faults of ours: why an attempt could not be made or settled. It is made again. */
+  report?: (fault: unknown) => void
+}
+
+export interface AttemptSettings {
+  /** How long a claimed delivery is nobody else's. Every attempt ends before. */
+  leaseMs: number
+  backoff: Backoff
+}
+
+const DEFAULT_TIMEOUT_MS = 15_000
+
+/** Makes one attempt at a claimed delivery: sends it and settles it. Rejects only when it could not be settled. */
+export function createAttempts(ports: AttemptPorts): (delivery: StoredDelivery) => Promise<void> {
+  const { store, clock, channels, settings } = ports
+
+  async function attempt(delivery: StoredDelivery): Promise<void> {
+    const opened: Opened = { entities: new Set(), consents: new Set(), reasons: new Set() }
+    const json = await store.findRegistration('destination', delivery.destination)
+    const destination = json === undefined ? undefined : (JSON.parse(json) as Destination)
+    const answer = await send(delivery, destination, opened)
+    await settle({ delivery, ...(destination ? { destination } : {}), opened, answer })
+  }
+
+  async function send(
+    delivery: StoredDelivery,
+    destination: Destination | undefined,
+    opened: Opened,
+  ): Promise<Attempt['answer']> {
+    if (!destination) return { state: 'stopped', reason: 'destination-unknown' }
+    if (!destination.active) return { state: 'stopped', reason: 'destination-inactive' }
+    const timeoutMs = Math.min(destination.channel.timeoutMs ?? DEFAULT_TIMEOUT_MS, settings.leaseMs * 0.8)
+    try {
+      const parcel = await packParcel(ports, { delivery, destination, opened, timeoutMs })
+      return await channels.send(parcel)
+    } catch (error) {
+      if (!(error instanceof Failure)) ports.report?.(error)
+      return answerFor(error)
+    }
+  }
+
+  async function settle(ended: Attempt): Promise<void> {
+    try {
+      await store.commit(settlementOf(ended, { ...ports, backoff: settings.backoff }, clock.now()))
+    } catch (error) {
+      // Somebody else has settled this attempt: its lease ran out while it was sent.
+      if (!(error instanceof Failure && error.kind === 'conflict')) throw error
+    }
+  }
+
+  return attempt
+}
+
+/** What a failure while packing or sending means for the delivery. */
+function answerFor(error: unknown): Attempt['answer'] {
+  if (!(error instanceof Failure)) return { state: 'retry', reason: 'internal' }
+  // Channels give codes; any other text stays out of the reason.
+  const reason = /^[a-z][a-zA-Z0-9-]{0,40}$/.test(error.message) ? error.message : error.kind
+  if (error.kind === 'unavailable' || error.kind === 'internal') return { state: 'retry', reason }
+  if (error.kind === 'forbidden' || error.kind === 'gone') return { state: 'stopped', reason }
+  return { state: 'refused', reason }
+}

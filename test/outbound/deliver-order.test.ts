@@ -1,0 +1,161 @@
+import type { Task } from 'fhir/r4'
+import { afterEach, expect, test } from 'vitest'
+import { findSegment, readMessage, value } from '#formats/hl7v2/message.ts'
+import { startEhr } from '../peers/ehr.ts'
+import { startFaultyServer } from '../peers/faulty-server.ts'
+import { startPharmacy } from '../peers/pharmacy.ts'
+import {
+  corner,
+  doctor,
+  hospital,
+  messageOf,
+  type Outbox,
+  openOutbox,
+  orderOf,
+  patient,
+} from './open-outbox.ts'
+
+const started: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((each) => each.close()))
+})
+
+function kept<P extends { close(): Promise<void> }>(peer: P): P {
+  started.push(peer)
+  return peer
+}
+
+const backoff = { baseMs: 1_000, capMs: 60_000, attempts: 3 }
+const stored = [
+  patient,
+  doctor,
+  corner,
+  hospital,
+  { ...messageOf('why', 'a canary of the chat') },
+  orderOf('o1'),
+]
+
+function mllpAt({ host, port }: { host: string; port: number }, timeoutMs = 2_000) {
+  const sending = { application: 'POSTERN', facility: 'CLINIC' }
+  const receiving = { application: 'RX', facility: 'CORNER' }
+  return { kind: 'mllp', host, port, timeoutMs, sending, receiving }
+}
+
+function pharmacyDestination(channel: object) {
+  const organization = 'Organization/corner'
+  return { id: 'corner', name: 'Corner Pharmacy', role: 'pharmacy', organization, purpose: 'TREAT', channel }
+}
+
+async function opened(channel: object): Promise<{ outbox: Outbox; id: string }> {
+  const outbox = kept(await openOutbox())
+  await outbox.register(pharmacyDestination(channel))
+  return { outbox, id: await outbox.queue(stored, 'corner', ['MedicationRequest/o1']) }
+}
+
+async function stateOf({ store }: Outbox, id: string): Promise<string> {
+  const found = (await store.deliveries(100)).find((delivery) => delivery.id === id)
+  return `${found?.state} ${found?.attempt} ${found?.reason ?? ''}`.trim()
+}
+
+test('a pharmacy gets the order it is to dispense as RDE^O11, and nothing of what was said about it', async () => {
+  const pharmacy = kept(await startPharmacy())
+  const { outbox, id } = await opened(mllpAt(pharmacy))
+  await outbox.deliverer().run()
+  expect(await stateOf(outbox, id)).toBe('delivered 1')
+  const message = readMessage(pharmacy.messages[0] ?? '')
+  const field = (segment: string, number: number, component = 1) => {
+    const found = findSegment(message, segment)
+    return found && value(found, number, 1, component)
+  }
+  expect([field('MSH', 9, 1), field('MSH', 9, 2)]).toEqual(['RDE', 'O11'])
+  expect(field('MSH', 10)).toBe(`${id.replaceAll('-', '').slice(0, 18)}00`)
+  expect(field('PID', 5)).toBe('Muster')
+  expect(field('ORC', 1)).toBe('NW')
+  expect(field('ORC', 12, 2)).toBe('Arzt')
+  expect(field('RXE', 2)).toBe('197361')
+  expect(field('RXE', 12)).toBe('2')
+  expect(pharmacy.messages[0]).not.toMatch(/canary|told in the chat|Communication/)
+})
+
+test.each([
+  ['AE', 'queued 1 ack-AE'],
+  ['silence', 'queued 1 mllp-timeout'],
+  ['wrong-id', 'queued 1 mllp-timeout'],
+  ['close', 'queued 1 mllp-closed'],
+] as const)('after "%s" the order is %s, and is sent again byte for byte', async (answer, expected) => {
+  const pharmacy = kept(await startPharmacy())
+  const { outbox, id } = await opened(mllpAt(pharmacy, 300))
+  pharmacy.answerNext(answer)
+  const deliverer = outbox.deliverer({ backoff })
+  await deliverer.run()
+  expect(await stateOf(outbox, id)).toBe(expected)
+  outbox.pass(60_000)
+  await deliverer.run()
+  expect(await stateOf(outbox, id)).toBe('delivered 2')
+  expect(pharmacy.messages).toHaveLength(2)
+  expect(pharmacy.messages[1]).toBe(pharmacy.messages[0])
+})
+
+test('an order that the pharmacy rejects is dead, with a Task for the patient that tells nothing clinical', async () => {
+  const pharmacy = kept(await startPharmacy())
+  const { outbox, id } = await opened(mllpAt(pharmacy))
+  pharmacy.answer('AR')
+  await outbox.deliverer().run()
+  expect(await stateOf(outbox, id)).toBe('dead 1 ack-AR')
+  const criteria = [{ kind: 'token' as const, param: 'status', values: ['requested'] }]
+  const found = await outbox.store.search({ type: 'Task', criteria, limit: 10 })
+  const tasks = found.map((row) => JSON.parse(row.stored.json) as Task)
+  expect(tasks).toMatchObject([
+    {
+      code: { text: 'Delivery failed: ack-AR' },
+      focus: { reference: 'MedicationRequest/o1' },
+      for: { reference: 'Patient/p1' },
+    },
+  ])
+  expect(JSON.stringify(tasks)).not.toMatch(/Amlodipine|197361|Muster/)
+})
+
+test('a pharmacy that is not there, or resets, is tried again', async () => {
+  const resetting = kept(await startFaultyServer('reset'))
+  const { outbox, id } = await opened(mllpAt(resetting))
+  const deliverer = outbox.deliverer({ backoff })
+  await deliverer.run()
+  expect(await stateOf(outbox, id)).toMatch(/^queued 1 mllp-(reset|closed)$/)
+  await resetting.close()
+  started.splice(0, 1)
+  outbox.pass(60_000)
+  await deliverer.run()
+  expect(await stateOf(outbox, id)).toBe('queued 2 mllp-refused')
+})
+
+test('an order that names another pharmacy is never sent', async () => {
+  const pharmacy = kept(await startPharmacy())
+  const outbox = kept(await openOutbox())
+  await outbox.register({ ...pharmacyDestination(mllpAt(pharmacy)), organization: 'Organization/hospital' })
+  const id = await outbox.queue(stored, 'corner', ['MedicationRequest/o1'])
+  await outbox.deliverer().run()
+  expect(await stateOf(outbox, id)).toBe('stopped 1 access')
+  expect(pharmacy.messages).toEqual([])
+})
+
+test('what cannot be said in HL7 v2 is dead at once', async () => {
+  const pharmacy = kept(await startPharmacy())
+  const outbox = kept(await openOutbox())
+  await outbox.register(pharmacyDestination(mllpAt(pharmacy)))
+  const order = { ...orderOf('o1'), doNotPerform: true } as ReturnType<typeof orderOf>
+  const id = await outbox.queue([...stored.slice(0, -1), order], 'corner', ['MedicationRequest/o1'])
+  await outbox.deliverer().run()
+  expect(await stateOf(outbox, id)).toBe('dead 1 invalid')
+  expect(pharmacy.messages).toEqual([])
+})
+
+test('over FHIR, too, a pharmacy gets the order without reasons, notes or messages', async () => {
+  const server = kept(await startEhr())
+  const { outbox, id } = await opened({ kind: 'fhir', address: server.base })
+  await outbox.deliverer().run()
+  expect(await stateOf(outbox, id)).toBe('delivered 1')
+  expect(await server.all('Communication')).toEqual([])
+  const [order] = await server.all('MedicationRequest')
+  expect(order).toMatchObject({ dispenseRequest: { quantity: { value: 30 } } })
+  expect(server.requests[0]?.body).not.toMatch(/canary|told in the chat|"note"|supportingInformation/)
+})
