@@ -152,6 +152,8 @@ export const deliveryState = template<{ id: string }>((p) =>
 )
 const claimable = (p: { now: number }) => sql<boolean>`(
     (state = 'queued' AND due <= ${p.now}) OR (state = 'claimed' AND lease <= ${p.now}))`
+/** In so many words: only then does SQLite see that the index of open deliveries holds them all. */
+const isOpen = sql<boolean>`state IN ('queued', 'claimed')`
 const firstOfLane = sql<boolean>`NOT EXISTS (SELECT 1 FROM delivery AS earlier
     WHERE earlier.lane = delivery.lane AND earlier.seq < delivery.seq AND earlier.state IN ('queued', 'claimed'))`
 export const claimDeliveries = template<{ now: number; lease: number; limit: number }>((p) =>
@@ -162,10 +164,11 @@ export const claimDeliveries = template<{ now: number; lease: number; limit: num
       e
         .selectFrom('delivery')
         .select('seq')
-        .where('state', 'in', ['queued', 'claimed'])
+        .where(isOpen)
         .where(claimable(p))
         .where(firstOfLane)
-        .orderBy('seq')
+        // `+` keeps SQLite from walking every delivery ever made for the sake of the order.
+        .orderBy(sql`+seq`)
         .limit(p.limit),
     )
     .returningAll(),
@@ -174,7 +177,7 @@ export const nextDelivery = template<object>(() =>
   db
     .selectFrom('delivery')
     .select(sql<number>`min(CASE state WHEN 'queued' THEN due ELSE lease END)`.as('due'))
-    .where('state', 'in', ['queued', 'claimed'])
+    .where(isOpen)
     .where(firstOfLane),
 )
 export const listDeliveries = template<{ limit: number }>((p) =>
