@@ -95,11 +95,12 @@ const directory: readonly ResourceType[] = ['Practitioner', 'PractitionerRole', 
 const catalogue: readonly ResourceType[] = ['Questionnaire', 'Medication']
 const content: readonly ResourceType[] = ['Communication', 'QuestionnaireResponse', 'MedicationRequest']
 
+/** What the people of the care see and do. */
 const careTeamView: readonly Grant[] = [
   { types: ['Communication'], may: 'crus', condition: 'own' },
   { types: ['QuestionnaireResponse', 'MedicationDispense', 'Provenance'], may: 'rs', condition: 'own' },
   { types: ['Patient', 'CareTeam', 'Consent', 'RelatedPerson'], may: 'rs', condition: 'own' },
-  { types: ['Task'], may: 'crus', condition: 'own' },
+  { types: ['Task'], may: 'rus', condition: 'own' },
   { types: [...directory, ...catalogue], may: 'rs', condition: 'any' },
 ]
 
@@ -119,17 +120,26 @@ export const table: Readonly<Record<Role, readonly Grant[]>> = {
     { types: ['Patient', 'RelatedPerson', 'CareTeam', 'Consent'], may: 'cruds', condition: 'any' },
     { types: [...directory, ...catalogue], may: 'cruds', condition: 'any' },
   ],
-  // Reads as a treating party, answers and works on tasks, and may hand in orders: drafts unless it has `order-source`.
+  // Reads as a treating party, answers and works on tasks, and may hand in orders with the task to fulfil them: drafts
+  // unless it has `order-source`. Whom an order is by need not be known to work there.
   ehr: [
     ...careTeamView,
     { types: ['MedicationRequest'], may: 'rs', condition: 'own' },
-    { types: ['MedicationRequest'], may: 'c', condition: 'any' },
+    { types: ['MedicationRequest', 'Task'], may: 'c', condition: 'any' },
   ],
   // Sees its own orders and tells what became of them; never changes an order (R13).
   pharmacy: pharmacyView,
   pharmacist: pharmacyView,
-  clinician: [...careTeamView, { types: ['MedicationRequest'], may: 'rs', condition: 'own' }],
-  prescriber: [...careTeamView, { types: ['MedicationRequest'], may: 'crus', condition: 'own' }],
+  clinician: [
+    ...careTeamView,
+    { types: ['MedicationRequest'], may: 'rs', condition: 'own' },
+    { types: ['Task'], may: 'c', condition: 'own' },
+  ],
+  prescriber: [
+    ...careTeamView,
+    { types: ['MedicationRequest'], may: 'crus', condition: 'own' },
+    { types: ['Task'], may: 'c', condition: 'own' },
+  ],
   patient: [
     { types: ['Communication', 'QuestionnaireResponse', 'Task'], may: 'crs', condition: 'self' },
     { types: ['MedicationRequest', 'MedicationDispense'], may: 'rs', condition: 'self' },
