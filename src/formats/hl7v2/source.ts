@@ -1,4 +1,5 @@
 import { Failure } from '#core/failure.ts'
+import type { Delimiters } from './delimiters.ts'
 import { unescapeText } from './escape.ts'
 import { isDelimiterField, lastField, type Message, rawField, type Segment, value } from './message.ts'
 
@@ -157,6 +158,11 @@ function sourceField(segment: Segment, field: number, raw: string, nulls: string
 
 function sourceRepetition(segment: Segment, text: string, place: string, nulls: string[]): SourceRepetition {
   const { delimiters, charset } = segment.message
+  if (!isComposite(text, delimiters)) {
+    // Most fields are this, and an object of known shape costs less than one grown key by key.
+    const whole = unescapeText(text, delimiters, charset)
+    return { _: whole, _1: whole }
+  }
   const node: SourceRepetition = {}
   const components = pieces(text, delimiters.component)
   for (const [c, component] of components.entries()) {
@@ -169,6 +175,10 @@ function sourceRepetition(segment: Segment, text: string, place: string, nulls: 
   }
   if (Object.keys(node).length > 0) node._ = unescapeText(text, delimiters, charset)
   return node
+}
+
+function isComposite(text: string, { component, subcomponent }: Delimiters): boolean {
+  return text.includes(component) || (subcomponent !== '' && text.includes(subcomponent))
 }
 
 function pieces(text: string, separator: string): string[] {

@@ -107,18 +107,18 @@ describe('values stay as they were sent', () => {
   })
 
   it('P14: Japanese by escape sequences, whatever is named first', () => {
-    const kanji = Buffer.from('1b2442346b1b2842', 'hex')
+    const kanji = Buffer.from('1b244234411b2842', 'hex')
     const bytes = Buffer.concat([Buffer.from(`${header}||||||~ISO IR87\rNTE|1||`), kanji, Buffer.from('\r')])
     const { text, charset } = decodeText(bytes)
-    expect(value(readMessage(text, charset).segments[1] as Segment, 3)).toBe(
-      '漢'.length === 1 ? text.slice(-2, -1) : '',
-    )
+    expect(value(readMessage(text, charset).segments[1] as Segment, 3)).toBe('漢')
     expect(charset).toBe('iso-2022-jp')
   })
 
   it('a character set that nobody can read is refused', () => {
     const bytes = new TextEncoder().encode(`${header}||||||KLINGON\r`)
-    expect(() => decodeText(bytes)).toThrow(new Failure('unsupported', 'The character set is not supported'))
+    expect(() => decodeText(bytes)).toThrow(
+      expect.objectContaining({ kind: 'unsupported', message: 'The character set is not supported' }),
+    )
   })
 
   it.each(['\uFEFF', '\n', '\u000b', '\r\n \n'])('P15: %j before MSH says nothing', (start) => {
