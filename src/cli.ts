@@ -9,6 +9,7 @@ import { Failure } from '#core/failure.ts'
 import type { Reference } from '#core/resource.ts'
 import { flows } from '#flows/index.ts'
 import { registerDestination } from '#outbound/destinations.ts'
+import { createTokens } from '#outbound/token.ts'
 import { type OpenClinic, openClinic, startClinic, systemPorts } from './node.ts'
 
 /*
@@ -76,7 +77,11 @@ client
       const clients = (await store.registrations('client')).map(({ json }) => JSON.parse(json))
       say(
         clients.map(({ jwks: _, ...rest }) => rest),
-        clients.map((each) => `${each.id}\t${each.role}\t${each.active ? 'active' : 'off'}\t${each.scopes.join(' ')}`).join('\n'),
+        clients
+          .map(
+            (each) => `${each.id}\t${each.role}\t${each.active ? 'active' : 'off'}\t${each.scopes.join(' ')}`,
+          )
+          .join('\n'),
       )
     }),
   )
@@ -111,7 +116,11 @@ program
   .action((name: string, file: string) =>
     withClinic(async ({ gateway }) => {
       const flow = flows.find((each) => each.name === name)
-      if (!flow) throw new Failure('not-found', `There is no flow ${name}: ${flows.map((each) => each.name).join(', ')}`)
+      if (!flow)
+        throw new Failure(
+          'not-found',
+          `There is no flow ${name}: ${flows.map((each) => each.name).join(', ')}`,
+        )
       const caller: Caller = {
         ...commandLine,
         role: 'platform',
@@ -138,7 +147,12 @@ deliveries
       const rows = await store.deliveries(Number(options.limit))
       say(
         rows,
-        rows.map((row) => `${row.id}\t${row.destination}\t${row.state}\tattempt ${row.attempt}\t${row.reason ?? ''}`).join('\n'),
+        rows
+          .map(
+            (row) =>
+              `${row.id}\t${row.destination}\t${row.state}\tattempt ${row.attempt}\t${row.reason ?? ''}`,
+          )
+          .join('\n'),
       )
     }),
   )
@@ -152,11 +166,37 @@ deliveries
       await store.requeueDelivery(
         id,
         at,
-        gateway.audit.record({ ...act, at, caller: commandLine, requestId: crypto.randomUUID(), patients: [], entities: [] }),
+        gateway.audit.record({
+          ...act,
+          at,
+          caller: commandLine,
+          requestId: crypto.randomUUID(),
+          patients: [],
+          entities: [],
+        }),
       )
       say({ replayed: id }, `Delivery ${id} is queued again`)
     }),
   )
+
+program
+  .command('token <client>')
+  .description('an access token for a client, by private_key_jwt; for curl and for trying things out')
+  .requiredOption('--key <file>', 'private JWK with kid and alg')
+  .option('--url <url>', 'address of the gateway')
+  .option('--scope <scopes>', 'SMART v2 scopes', 'system/*.rs')
+  .action(async (id: string, options: { key: string; url?: string; scope: string }) => {
+    const config = readConfig(process.env)
+    const url = options.url ?? config.baseUrl ?? `http://${config.host}:${config.port}`
+    const ask = {
+      url: `${url}/auth/token`,
+      clientId: id,
+      scope: options.scope,
+      key: readJson<Record<string, unknown>>(options.key),
+    }
+    const token = await createTokens(systemPorts).find(ask, AbortSignal.timeout(10_000))
+    say({ token }, token)
+  })
 
 const audit = program.command('audit').description('the audit log')
 audit
@@ -173,7 +213,13 @@ audit
         outside: clinic.anchored(),
       })
       const findings = verdict.findings.map((each) => `${each.position ?? '-'}\t${each.kind}\t${each.text}`)
-      say(verdict, [`${verdict.ok ? 'The log is whole' : 'The log was changed'}: ${verdict.size} events`, ...findings].join('\n'))
+      say(
+        verdict,
+        [
+          `${verdict.ok ? 'The log is whole' : 'The log was changed'}: ${verdict.size} events`,
+          ...findings,
+        ].join('\n'),
+      )
       if (!verdict.ok) process.exitCode = 1
     }),
   )
@@ -212,14 +258,19 @@ function readJson<T>(file: string): T {
 }
 
 function words(text: string | undefined, separator: string): string[] {
-  return (text ?? '').split(separator).map((word) => word.trim()).filter(Boolean)
+  return (text ?? '')
+    .split(separator)
+    .map((word) => word.trim())
+    .filter(Boolean)
 }
 
 try {
   await program.parseAsync()
 } catch (cause) {
   if (cause instanceof Failure) {
-    const lines = cause.issues.map((issue) => (issue.expression ? `${issue.expression}: ${issue.text}` : issue.text))
+    const lines = cause.issues.map((issue) =>
+      issue.expression ? `${issue.expression}: ${issue.text}` : issue.text,
+    )
     process.stderr.write(`${lines.join('\n')}\n`)
     process.exitCode = 1
   } else if (cause instanceof Error && 'code' in cause && String(cause.code).startsWith('commander.')) {

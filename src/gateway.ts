@@ -135,7 +135,15 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     randomId: ids.random,
     onFault: ports.onFault,
   })
-  const deliverer = createDeliverer({ store, access, audit, clock, ids, channels: ports.channels })
+  const deliverer = createDeliverer({
+    store,
+    access,
+    audit,
+    clock,
+    ids,
+    channels: ports.channels,
+    report: (fault) => ports.onFault(fault, 'delivery'),
+  })
   return { http, hl7v2, deliverer, log, intake, access, audit, auth, validator, tell }
 }
 
