@@ -1,0 +1,64 @@
+// npm run bench: the ladder (P0), ingest (P1), reads (P2), disk (P11). docs/performance.md says how to read it.
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { reportOf, type Sample, tableOf } from './report.ts'
+import { type Bench, startBench } from './server-process.ts'
+import { prepareSteps, type Step } from './steps.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '2' },
+    json: { type: 'string' },
+    profile: { type: 'string' },
+  },
+})
+const rounds = values.quick ? 1 : Number(values.rounds)
+const seconds = values.quick ? 1 : Number(values.seconds)
+const connections = values.quick ? [1, 64] : [1, 16, 64]
+
+if (positionals.includes('validate')) await import('./validate.ts')
+else await runBench(positionals)
+
+async function runBench(names: readonly string[]): Promise<void> {
+  const bench = await startBench(values.profile)
+  try {
+    const steps = await prepareSteps(bench)
+    const chosen = steps.filter(
+      ({ name }) => names.length === 0 || names.some((each) => name.startsWith(each)),
+    )
+    // Compiled code is what runs all day; the first second of a process is not.
+    for (const step of chosen) await sample(bench, step, { connections: 16, round: -1 })
+    const samples: Sample[] = []
+    for (let round = 0; round < rounds; round++) {
+      for (const count of connections) {
+        for (const step of chosen) samples.push(await sample(bench, step, { connections: count, round }))
+      }
+      process.stderr.write(`round ${round + 1} of ${rounds}\n`)
+    }
+    const report = reportOf(chosen, samples, await bench.disk(), seconds)
+    if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)
+    process.stdout.write(tableOf(report))
+  } finally {
+    await bench.close()
+  }
+}
+
+/** Fails the bench when an answer is not the one that is measured: refusals are cheap. */
+async function sample(
+  bench: Bench,
+  { name, plan }: Step,
+  at: { connections: number; round: number },
+): Promise<Sample> {
+  const measured = await bench.measure({
+    ...plan(await bench.tokens()),
+    connections: at.connections,
+    seconds: at.round < 0 && values.quick ? 0.3 : seconds,
+  })
+  if (measured.failed > 0)
+    throw new Error(`${name}: ${measured.failed} requests were not answered as they should be`)
+  const { requestsPerSecond, p50Ms, p99Ms, answered, cpuMicroseconds } = measured
+  return { step: name, ...at, requestsPerSecond, p50Ms, p99Ms, cpuPerRequest: cpuMicroseconds / answered }
+}
