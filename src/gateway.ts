@@ -127,7 +127,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     routes: [
       ...authRoutes(auth),
       ...healthRoutes(store),
-      ...ingestRoutes({ flows, intake, hl7v2, timeZoneOf }),
+      ...ingestRoutes({ flows, intake, hl7v2, timeZoneOf, audit: tell }),
       ...fhirRoutes(fhir),
     ],
     authenticate: auth.authenticate,

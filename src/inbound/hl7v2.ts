@@ -31,30 +31,54 @@ export interface Sender {
 
 /**
  * Takes an HL7 v2 payload in and resolves with its acknowledgements, in order, ready for the wire. One comes back only
- * after its message is durable, AA only for what was understood; all else is AE or AR with ERR. Rejects only with
- * Failure `unavailable` (nothing was taken in, nothing can be said).
+ * after its message is durable, AA only for what was understood; all else is AE or AR with ERR. Rejects with Failure
+ * `malformed` or `too-large` when there is no message to acknowledge, or more than a batch may hold.
  */
 export type Hl7v2Door = (payload: Uint8Array, sender: Sender) => Promise<Uint8Array[]>
 
 export function createHl7v2Door(options: Hl7v2Options): Hl7v2Door {
   return async (payload, sender) => {
-    const { text, charset } = decodeText(payload)
-    const texts = messagesOf(splitPayload(text)).slice(0, maxBatch)
-    const bodies = texts.length === 1 ? [payload] : texts.map((each) => encodeText(each, charset))
+    const { messages, charset } = await told(sender, options, () => readPayload(payload))
     const answers: Uint8Array[] = []
-    for (const [i, each] of texts.entries()) {
-      const message = readMessage(each, charset)
-      for (const ack of await exchange(message, bodies[i] ?? payload, sender, options)) {
-        answers.push(encodeText(ack, charset))
-      }
+    for (const { message, body } of messages) {
+      for (const ack of await exchange(message, body, sender, options)) answers.push(encodeText(ack, charset))
     }
     return answers
   }
 }
 
-async function exchange(message: Message, body: Uint8Array, sender: Sender, options: Hl7v2Options): Promise<string[]> {
+/** All of a payload is read before any of it is taken in: what cannot be answered whole is refused whole. */
+function readPayload(payload: Uint8Array) {
+  const { text, charset } = decodeText(payload)
+  const texts = messagesOf(splitPayload(text))
+  if (texts.length === 0) throw new Failure('malformed', 'There is no MSH segment in what was sent')
+  if (texts.length > maxBatch)
+    throw new Failure('too-large', `Send at most ${maxBatch} messages in one batch`)
+  const messages = texts.map((each) => ({
+    message: readMessage(each, charset),
+    body: texts.length === 1 ? payload : encodeText(each, charset),
+  }))
+  return { messages, charset }
+}
+
+/** What is refused before any flow has taken it is told here (AUD2). */
+async function told<T>(sender: Sender, options: Hl7v2Options, act: () => T): Promise<T> {
   try {
-    const flow = await understood(message, sender, options)
+    return act()
+  } catch (cause) {
+    if (cause instanceof Failure) await options.refused(cause, sender)
+    throw cause
+  }
+}
+
+async function exchange(
+  message: Message,
+  body: Uint8Array,
+  sender: Sender,
+  options: Hl7v2Options,
+): Promise<string[]> {
+  try {
+    const flow = await told(sender, options, () => understood(message, options))
     const { receipt } = await options.intake.ingest({ flow, body, ...sender })
     if (receipt.outcome === 'purged') return acknowledgements(message, {}, options.own)
     const id = options.deriveId('ack', sender.caller.clientId, receipt.messageId).slice(0, 20)
@@ -67,21 +91,16 @@ async function exchange(message: Message, body: Uint8Array, sender: Sender, opti
   }
 }
 
-async function understood(message: Message, sender: Sender, options: Hl7v2Options): Promise<Flow> {
-  try {
-    requireProduction(message)
-    return flowFor(message, options.flows)
-  } catch (cause) {
-    if (cause instanceof Failure) await options.refused(cause, sender)
-    throw cause
-  }
-}
-
-function flowFor(message: Message, flows: readonly Flow[]): Flow {
+function understood(message: Message, { flows }: Hl7v2Options): Flow {
+  requireProduction(message)
   const { type, trigger } = headerOf(message)
-  const flow = flows.find(({ door }) => door.kind === 'hl7v2' && door.messageTypes.includes(`${type}^${trigger}`))
+  const flow = flows.find(
+    ({ door }) => door.kind === 'hl7v2' && door.messageTypes.includes(`${type}^${trigger}`),
+  )
   if (!flow) {
-    throw new Failure('unsupported', [{ text: 'This message type is not taken in here', expression: 'MSH-9' }])
+    throw new Failure('unsupported', [
+      { text: 'This message type is not taken in here', expression: 'MSH-9' },
+    ])
   }
   return flow
 }

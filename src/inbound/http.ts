@@ -49,8 +49,10 @@ export function createHttp(options: HttpOptions): Hono<{ Bindings: HttpBindings 
   }
   app.all('*', (c) =>
     guarded(c, options, async (requestId) => {
-      await authenticated(c, requestId, options)
-      throw new Failure('not-found', 'There is nothing at this address')
+      const caller = await authenticated(c, requestId, options)
+      return told(c, { caller, requestId }, options, async () => {
+        throw new Failure('not-found', 'There is nothing at this address')
+      })
     }),
   )
   return app
@@ -62,7 +64,25 @@ async function enter(c: Door, route: Route, requestId: string, options: HttpOpti
   if (route.policy === 'public')
     return route.answer({ ...(await open(c, requestId)), network: c.env?.network })
   const caller = await authenticated(c, requestId, options)
-  return route.answer({ ...(await open(c, requestId)), caller })
+  const request = await told(c, { caller, requestId }, options, () => open(c, requestId))
+  return route.answer({ ...request, caller })
+}
+
+/** What is refused before any room has seen it is told here (AUD2). */
+async function told<T>(
+  c: Door,
+  who: { caller: Caller; requestId: string },
+  { audit }: HttpOptions,
+  act: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await act()
+  } catch (cause) {
+    const kind = ['GET', 'HEAD'].includes(c.req.method) ? 'read' : 'create'
+    const outcomeText = `HTTP: ${cause instanceof Failure ? cause.kind : 'internal'}`
+    await audit({ ...who, kind, outcome: 'failed', outcomeText, patients: [], entities: [] })
+    throw cause
+  }
 }
 
 async function authenticated(c: Door, requestId: string, options: HttpOptions): Promise<Caller> {

@@ -1,6 +1,8 @@
-import type { DoorRequest, DoorResponse } from '#core/http.ts'
+import type { Act } from '#core/act.ts'
 import { Failure } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
+import type { DoorRequest, DoorResponse } from '#core/http.ts'
+import type { Reference } from '#core/resource.ts'
 import type { Intake } from '#intake/ingest.ts'
 import type { Answered } from '#intake/receipt.ts'
 import type { Hl7v2Door } from './hl7v2.ts'
@@ -12,6 +14,8 @@ export interface IngestRouteOptions {
   hl7v2: Hl7v2Door
   /** The zone of a client's HL7 v2 times without offset. */
   timeZoneOf(clientId: string): Promise<string>
+  /** Tells the log of an act that intake does not see. */
+  audit(act: Omit<Act, 'at'>): Promise<void>
 }
 
 /** The doors of the flows: one route for each JSON flow, one for HL7 v2, previews and receipts. */
@@ -20,8 +24,8 @@ export function ingestRoutes(options: IngestRouteOptions): Route[] {
   const json = flows.flatMap((flow): Route[] => {
     if (flow.door.kind !== 'json') return []
     const { path } = flow.door
-    const message = (request: DoorRequest) => {
-      requireType(request, 'application/json')
+    const message = async (request: DoorRequest) => {
+      await requireType(request, 'application/json', options)
       const { body, caller, requestId } = request
       return { flow, body, caller, requestId, timeZone: 'UTC' }
     }
@@ -30,13 +34,13 @@ export function ingestRoutes(options: IngestRouteOptions): Route[] {
         policy: 'token',
         method: 'POST',
         path,
-        answer: async (request) => answered(await intake.ingest(message(request))),
+        answer: async (request) => answered(await intake.ingest(await message(request))),
       },
       {
         policy: 'token',
         method: 'POST',
         path: `${path}/$preview`,
-        answer: async (request) => ok(200, await intake.preview(message(request))),
+        answer: async (request) => ok(200, await intake.preview(await message(request))),
       },
     ]
   })
@@ -47,7 +51,7 @@ export function ingestRoutes(options: IngestRouteOptions): Route[] {
       method: 'POST',
       path: '/ingest/hl7v2',
       async answer(request) {
-        requireType(request, 'application/hl7-v2')
+        await requireType(request, 'application/hl7-v2', options)
         const { body, caller, requestId } = request
         const timeZone = await timeZoneOf(caller.clientId)
         const answers = await hl7v2(body, { caller, requestId, timeZone })
@@ -60,11 +64,7 @@ export function ingestRoutes(options: IngestRouteOptions): Route[] {
       policy: 'token',
       method: 'GET',
       path: '/ingest/receipts/:messageId',
-      async answer({ path, caller }) {
-        const found = await intake.receipt(caller, decodeURIComponent(path.split('/').at(-1) ?? ''))
-        if (!found) throw new Failure('not-found', 'You sent no message with this id')
-        return ok(200, found.receipt)
-      },
+      answer: (request) => readReceipt(request, options),
     },
   ]
 }
@@ -77,10 +77,55 @@ function answered({ receipt, replayed }: Answered): DoorResponse {
 }
 
 function ok(status: number, value: unknown): DoorResponse {
-  return { status, headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(value) }
+  return {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+    body: JSON.stringify(value),
+  }
 }
 
-function requireType(request: DoorRequest, type: string): void {
+/** A receipt names the patient and what the message became: to read it is an act of its own, told before it is answered. */
+async function readReceipt(
+  { path, caller, requestId }: DoorRequest,
+  { intake, audit }: IngestRouteOptions,
+): Promise<DoorResponse> {
+  const messageId = idIn(path)
+  const found = messageId === undefined ? undefined : await intake.receipt(caller, messageId)
+  const act = { kind: 'read', caller, requestId } as const
+  if (!found) {
+    await audit({ ...act, outcome: 'failed', outcomeText: 'receipt: not-found', patients: [], entities: [] })
+    throw new Failure('not-found', 'You sent no message with this id')
+  }
+  const { receipt } = found
+  const kept = receipt.outcome === 'accepted' ? receipt : undefined
+  const patients = Object.values(kept?.parties ?? {}).filter((each) => each.startsWith('Patient/'))
+  const entities = (kept?.resources ?? []).map((each) => each.replace(/\/_history\/.*$/, '') as Reference)
+  await audit({ ...act, outcome: 'success', outcomeText: 'receipt', patients, entities })
+  return ok(200, receipt)
+}
+
+/** The last part of a path; none where it is not a percent-encoding of anything. */
+function idIn(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path.split('/').at(-1) ?? '')
+  } catch {
+    return undefined
+  }
+}
+
+async function requireType(request: DoorRequest, type: string, { audit }: IngestRouteOptions): Promise<void> {
   const sent = request.header('content-type')?.split(';')[0]?.trim().toLowerCase()
-  if (sent !== type) throw new Failure('unsupported-media', `Send this as ${type}`)
+  if (sent === type) return
+  const { caller, requestId } = request
+  const outcomeText = 'ingest: unsupported-media'
+  await audit({
+    kind: 'ingest',
+    outcome: 'failed',
+    outcomeText,
+    caller,
+    requestId,
+    patients: [],
+    entities: [],
+  })
+  throw new Failure('unsupported-media', `Send this as ${type}`)
 }

@@ -4,7 +4,7 @@ import type { NewDelivery } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Access } from '#core/decision.ts'
 import type { Destination } from '#core/destination.ts'
-import { Failure, type Issue } from '#core/failure.ts'
+import { Failure, type FailureKind, type Issue } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
 import type { Clock, Store, Vault } from '#core/ports.ts'
 import { type Identified, type Reference, type Resource, referenceTo, versioned } from '#core/resource.ts'
@@ -146,7 +146,8 @@ export function createIntake(ports: IntakePorts): Intake {
   async function keep(message: Message, understood: Understood): Promise<Answered> {
     const at = clock.now()
     const made = await make(message, understood, at)
-    const idOf = (...parts: string[]) => vault.deriveId(...parts, message.caller.clientId, understood.messageId)
+    const idOf = (...parts: string[]) =>
+      vault.deriveId(...parts, message.caller.clientId, understood.messageId)
     const deliveries = made.deliveries.map(({ destination, resources }) =>
       newDelivery({
         id: idOf('delivery', destination.id),
@@ -225,40 +226,45 @@ export function createIntake(ports: IntakePorts): Intake {
     }
   }
 
-  return {
-    ingest: (message) =>
-      ingestOnce(message).catch(async (cause) => {
-        if (cause instanceof Failure)
-          await store.commit({ audit: audit.record(refusedAct(message, cause, clock.now())) })
-        throw cause
+  async function preview(message: Message): Promise<Preview> {
+    const understood = understand(message)
+    const at = clock.now()
+    await store.commit({
+      audit: audit.record({
+        ...actOf(message, at),
+        outcomeText: 'preview',
+        outcome: 'success',
+        patients: [],
+        entities: [],
       }),
+    })
+    if (understood.purge) return { resources: [], issues: understood.warnings, deliveries: [], purged: true }
+    const made = await make(message, understood, at)
+    return {
+      resources: made.writes,
+      issues: made.warnings,
+      mapping: made.mapping,
+      deliveries: made.deliveries.map(({ destination, resources }) => ({
+        destination: destination.name,
+        resources: resources.map(referenceTo),
+      })),
+    }
+  }
 
-    async preview(message) {
-      const understood = understand(message)
-      const at = clock.now()
-      await store.commit({
-        audit: audit.record({
-          ...actOf(message, at),
-          outcomeText: 'preview',
-          outcome: 'success',
-          patients: [],
-          entities: [],
-        }),
-      })
-      if (understood.purge)
-        return { resources: [], issues: understood.warnings, deliveries: [], purged: true }
-      const made = await make(message, understood, at)
-      return {
-        resources: made.writes,
-        issues: made.warnings,
-        mapping: made.mapping,
-        deliveries: made.deliveries.map(({ destination, resources }) => ({
-          destination: destination.name,
-          resources: resources.map(referenceTo),
-        })),
-      }
-    },
+  /** What is refused, and what went wrong here, is told before it is answered (AUD2). */
+  async function onRecord<T>(message: Message, answer: Promise<T>): Promise<T> {
+    try {
+      return await answer
+    } catch (cause) {
+      const kind = cause instanceof Failure ? cause.kind : 'internal'
+      await store.commit({ audit: audit.record(refusedAct(message, kind, clock.now())) })
+      throw cause
+    }
+  }
 
+  return {
+    ingest: (message) => onRecord(message, ingestOnce(message)),
+    preview: (message) => onRecord(message, preview(message)),
     receipt: (caller, messageId) => receipt(caller, messageId),
   }
 }
@@ -268,12 +274,12 @@ function actOf({ caller, requestId }: Message, at: number) {
 }
 
 /** Refused messages are told too, without a word of what they held. */
-function refusedAct(message: Message, failure: Failure, at: number): Act {
-  const denied = failure.kind === 'forbidden' || failure.kind === 'unauthenticated'
+function refusedAct(message: Message, kind: FailureKind, at: number): Act {
+  const denied = kind === 'forbidden' || kind === 'unauthenticated'
   return {
     ...actOf(message, at),
     outcome: denied ? 'denied' : 'failed',
-    outcomeText: `${message.flow.name}: ${failure.kind}`,
+    outcomeText: `${message.flow.name}: ${kind}`,
     patients: [],
     entities: [],
   }
