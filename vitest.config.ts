@@ -1,6 +1,5 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
-import { edgeBindings } from './test/edge/bindings.ts'
 
 // Nothing is told to anybody, nothing is asked of the network.
 process.env.WRANGLER_SEND_METRICS = 'false'
@@ -24,13 +23,19 @@ export default defineConfig({
       },
       {
         plugins: [
-          cloudflareTest({
+          cloudflareTest(({ inject }) => ({
             wrangler: { configPath: './wrangler.toml' },
             remoteBindings: false,
-            miniflare: { cf: false, bindings: await edgeBindings() },
-          }),
+            miniflare: { cf: false, bindings: inject<Record<string, string>>('edgeBindings') },
+          })),
         ],
-        test: { name: 'workerd', include: onTheEdge, testTimeout: 30_000, hookTimeout: 60_000 },
+        test: {
+          name: 'workerd',
+          include: onTheEdge,
+          globalSetup: './test/edge/deployment.ts',
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
       },
     ],
   },

@@ -45,7 +45,10 @@ export class Clinic extends DurableObject<WorkerEnv> {
   async fetch(request: Request): Promise<Response> {
     const { gateway } = await this.opened(new URL(request.url).host)
     const network = request.headers.get('cf-connecting-ip')
-    return gateway.http.fetch(request, network ? { network } : {})
+    const response = await gateway.http.fetch(request, network ? { network } : {})
+    // A body that nobody read would break the stream it comes in by.
+    if (request.body && !request.bodyUsed) await request.body.cancel()
+    return response
   }
 
   async alarm(): Promise<void> {
@@ -139,9 +142,10 @@ export class Clinic extends DurableObject<WorkerEnv> {
   }
 }
 
-/** What may be said of a fault in a log: its kind, never its words, which may hold data. */
+/** What may be said of a fault in a log: its kind and place, never its words, which may hold data. */
 function report(where: string, fault: unknown): void {
   const name =
     fault instanceof Failure ? `Failure ${fault.kind}` : fault instanceof Error ? fault.name : 'fault'
-  console.error(where, name)
+  const frames = fault instanceof Error ? (fault.stack ?? '').split('\n') : []
+  console.error(where, name, frames.find((line) => /^\s+at /.test(line))?.trim() ?? '')
 }

@@ -35,7 +35,7 @@ const clinic = z.strictObject({
     .url({ protocol: /^https?$/ })
     .transform((text) => text.replace(/\/$/, ''))
     .optional(),
-  timeZone: z.string().default('UTC'),
+  timeZone: z.string().refine(isTimeZone, 'an IANA time zone, e.g. Europe/Berlin').default('UTC'),
   /** Registered when they change; each is checked by the room that keeps it. */
   clients: z.array(z.unknown()).max(100).default([]),
   destinations: z.array(z.unknown()).max(100).default([]),
@@ -71,4 +71,12 @@ export function readSettings(env: unknown): Settings {
     ([host, each]) => [host, { ...each, baseUrl: each.baseUrl ?? `https://${host}` }] as const,
   )
   return { keyring: POSTERN_KEYRING, checkpointKey: POSTERN_CHECKPOINT_KEY, clinics: new Map(named) }
+}
+
+function isTimeZone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }) !== undefined
+  } catch {
+    return false
+  }
 }

@@ -16,7 +16,7 @@ export interface Answer {
 export async function send(method: string, address: string, init: RequestInit = {}): Promise<Answer> {
   const url = address.startsWith('http') ? address : `${origin}${address}`
   const response = await exports.default.fetch(new Request(url, { method, ...init }))
-  const text = await response.text()
+  const text = new TextDecoder().decode(await response.arrayBuffer())
   const isJson = response.headers.get('content-type')?.includes('json')
   return {
     status: response.status,
@@ -26,12 +26,12 @@ export async function send(method: string, address: string, init: RequestInit = 
   }
 }
 
-/** Asks the token endpoint as SMART Backend Services does. */
-export async function askForToken(id: string, scope: string): Promise<Answer> {
-  const { kid, ...jwk } = keys[id] ?? {}
+/** Asks the token endpoint as SMART Backend Services does, with the client's own key or somebody else's. */
+export async function askForToken(id: string, scope: string, keyOf = id): Promise<Answer> {
+  const { kid: _, ...jwk } = keys[keyOf] ?? {}
   const endpoint = `${origin}/auth/token`
   const assertion = await new SignJWT({})
-    .setProtectedHeader({ alg: 'ES384', kid, typ: 'JWT' })
+    .setProtectedHeader({ alg: 'ES384', kid: `${id}-1`, typ: 'JWT' })
     .setIssuer(id)
     .setSubject(id)
     .setAudience(endpoint)
@@ -54,20 +54,19 @@ export type Client = (
   address: string,
   body?: string | object,
   type?: string,
+  headers?: Record<string, string>,
 ) => Promise<Answer>
 
 /** A client with a token of its own. */
 export async function clientOf(id: string, scope: string): Promise<Client> {
   const { body } = await askForToken(id, scope)
   const authorization = `Bearer ${body.access_token}`
-  return (
-    method,
-    address,
-    sent,
-    type = address.startsWith('/fhir') ? 'application/fhir+json' : 'application/json',
-  ) =>
-    send(method, address, {
-      headers: { authorization, ...(sent === undefined ? {} : { 'content-type': type }) },
-      ...(sent === undefined ? {} : { body: typeof sent === 'string' ? sent : JSON.stringify(sent) }),
+  return (method, address, sent, type, headers = {}) => {
+    if (sent === undefined) return send(method, address, { headers: { authorization, ...headers } })
+    const usual = address.startsWith('/fhir') ? 'application/fhir+json' : 'application/json'
+    return send(method, address, {
+      headers: { authorization, 'content-type': type ?? usual, ...headers },
+      body: typeof sent === 'string' ? sent : JSON.stringify(sent),
     })
+  }
 }

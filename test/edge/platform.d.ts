@@ -11,7 +11,10 @@ declare module 'cloudflare:test' {
 }
 
 declare module 'cloudflare:workers' {
-  export const env: import('../../src/worker/clinic.ts').WorkerEnv & { TEST_CLIENT_KEYS: string }
+  export const env: import('../../src/worker/clinic.ts').WorkerEnv & {
+    TEST_CLIENT_KEYS: string
+    TEST_EHR: string
+  }
   /** The Worker under test, called as the platform calls it. */
   export const exports: { default: { fetch(request: Request): Promise<Response> } }
 }
