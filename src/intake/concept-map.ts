@@ -9,7 +9,7 @@ export interface Target {
 }
 
 /** What a table says of a code: what it becomes, that there is deliberately nothing for it, or nothing known. */
-export type Translation = { found: Target } | { found?: undefined; known: boolean }
+type Translation = { found: Target } | { found?: undefined; known: boolean }
 
 export interface CodeTable {
   /** `url|version`, by which Provenance names it. */

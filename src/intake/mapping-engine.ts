@@ -99,8 +99,8 @@ function boundedPad(text: string | undefined, width: number, character = ' '): s
 }
 
 /**
- * Sequences to arrays, numbers checked: a fraction, or an integer beyond what a double holds, has been through
- * arithmetic and is no longer what the source said.
+ * Sequences to arrays, what is absent or empty left out (FHIR has no empty elements), numbers checked: a fraction, or an
+ * integer beyond what a double holds, has been through arithmetic and is no longer what the source said.
  */
 function plain(value: unknown, depth = 0): unknown {
   if (depth > 64) throw new Failure('internal', 'A mapping returned something nested too deeply')
@@ -108,14 +108,15 @@ function plain(value: unknown, depth = 0): unknown {
     throw new Failure('internal', 'A mapping computed with a decimal; decimals are texts and stay so')
   }
   if (typeof value === 'function') throw new Failure('internal', 'A mapping returned a function')
-  if (Array.isArray(value))
-    return value.filter((item) => item !== undefined).map((item) => plain(item, depth + 1))
+  if (Array.isArray(value)) {
+    const items = value.map((item) => plain(item, depth + 1)).filter((item) => item !== undefined)
+    return items.length > 0 ? items : undefined
+  }
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, item]) => item !== undefined && !(Array.isArray(item) && item.length === 0))
-      .map(([key, item]) => [key, plain(item, depth + 1)]),
-  )
+  const members = Object.entries(value)
+    .map(([key, item]) => [key, plain(item, depth + 1)] as const)
+    .filter(([, item]) => item !== undefined)
+  return members.length > 0 ? Object.fromEntries(members) : undefined
 }
 
 /** JSONata's own messages quote values, so only its code and place are told. */

@@ -4,7 +4,7 @@ import { fhirDate, fhirDateTime } from '#formats/hl7v2/date-time.ts'
 import type { CodeTable, Target } from './concept-map.ts'
 import type { MappingFunctions } from './mapping-engine.ts'
 
-export interface RunPorts {
+interface RunPorts {
   messageId: string
   references: Readonly<Record<string, Reference>>
   derive(messageId: string, position: string): string
@@ -14,6 +14,8 @@ export interface RunPorts {
 export interface MappingRun {
   functions: MappingFunctions
   idAt(position: string): string
+  /** Whether `idAt` gave this id. */
+  isOwn(id: string): boolean
   warnings: Issue[]
   /** Canonicals of the code tables that gave something. */
   tables: Set<string>
@@ -25,7 +27,12 @@ export function mappingRun({ messageId, references, derive, findTable }: RunPort
   const warnings: Issue[] = []
   const asked = new Set<string>()
   let unmapped = false
-  const idAt = (position: string) => derive(messageId, position)
+  const own = new Set<string>()
+  const idAt = (position: string) => {
+    const id = derive(messageId, position)
+    own.add(id)
+    return id
+  }
 
   const functions = {
     /** `$code('route', 'PO'[, system])` → `{ system, code, display }`; nothing, with a warning, for what no row knows. */
@@ -74,7 +81,14 @@ export function mappingRun({ messageId, references, derive, findTable }: RunPort
     },
   } satisfies MappingFunctions
 
-  return { functions: functions as MappingFunctions, warnings, tables: asked, unmapped: () => unmapped, idAt }
+  return {
+    functions: functions as MappingFunctions,
+    warnings,
+    tables: asked,
+    unmapped: () => unmapped,
+    idAt,
+    isOwn: (id) => own.has(id),
+  }
 }
 
 /** NM (HL7 v2.9 §2A.2.45) allows a sign, leading zeros and a bare point; FHIR's decimal does not. Other digits stay. */

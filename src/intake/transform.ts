@@ -6,7 +6,7 @@ import type { Artifacts } from '#core/ports.ts'
 import type { Identified, Reference } from '#core/resource.ts'
 import { type CodeTable, codeTable } from './concept-map.ts'
 import { type CompiledMapping, compileMapping } from './mapping-engine.ts'
-import { mappingRun } from './mapping-functions.ts'
+import { type MappingRun, mappingRun } from './mapping-functions.ts'
 import { provenanceOf } from './provenance.ts'
 
 export interface TransformPorts {
@@ -19,7 +19,7 @@ export interface TransformPorts {
   restoreDecimals(resource: unknown): unknown
 }
 
-export interface TransformContext {
+interface TransformContext {
   /** The sender: its client id and the message id are what ids are derived from. */
   caller: Caller
   messageId: string
@@ -31,7 +31,7 @@ export interface TransformContext {
   references: Readonly<Record<string, Reference>>
 }
 
-export interface Transformed {
+interface Transformed {
   /** With ids, in the order of the mapping; the Provenance of them all last. */
   resources: Identified[]
   mapping: { name: string; sha256: string }
@@ -83,7 +83,7 @@ export function createTransformer(ports: TransformPorts): Transformer {
       })
       const authorised = isAuthorised(attestation, caller)
       const input = { source, message: { id: messageId, sender, received: recorded, authorised } }
-      const made = resourcesOf(flow.mapping, await mapping.run(input, run.functions), run.idAt)
+      const made = resourcesOf(flow.mapping, await mapping.run(input, run.functions), run)
       const resources = made.map((resource) =>
         profiled(ports.restoreDecimals(resource) as Identified, flow.profiles),
       )
@@ -109,8 +109,8 @@ export function createTransformer(ports: TransformPorts): Transformer {
 
 const maxResources = 200
 
-/** One resource or a list, lists of lists too; each gets the id of its position unless the mapping gave it one of this message's own. */
-function resourcesOf(name: string, value: unknown, idAt: (position: string) => string): Identified[] {
+/** One resource or a list, lists of lists too. Each gets the id of its position, or one the mapping derived with $id. */
+function resourcesOf(name: string, value: unknown, { idAt, isOwn }: MappingRun): Identified[] {
   const list = (value === undefined ? [] : [value].flat(8)) as Partial<Identified>[]
   if (list.length === 0 || list.length > maxResources) {
     throw new Failure('internal', `Mapping ${name} returned ${list.length} resources`)
@@ -119,6 +119,7 @@ function resourcesOf(name: string, value: unknown, idAt: (position: string) => s
     const { resourceType, id = idAt(String(index)), ...rest } = resource
     if (typeof resourceType !== 'string')
       throw new Failure('internal', `Mapping ${name} returned no resource`)
+    if (!isOwn(id)) throw new Failure('internal', `Mapping ${name} gave an id that is not of this message`)
     return { resourceType, id, ...rest } as Identified
   })
   if (new Set(resources.map(({ id }) => id)).size !== resources.length) {

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { compileMapping } from '#intake/mapping-engine.ts'
+import { GuardedRegExp } from '#intake/pattern-guard.ts'
+
+const run = (text: string, input: unknown = {}) => compileMapping('test', text).run(input, {})
+
+describe('what a mapping may not ask for', () => {
+  it.each([
+    '$eval("1")',
+    '($f := $eval; $f("1"))',
+    '$map(["1"], $eval)',
+    '$now()',
+    '$millis()',
+    '$random()',
+    '$shuffle([1, 2])',
+  ])('%s is refused when it is compiled', (text) => {
+    expect(() => compileMapping('test', text)).toThrow(/may not use/)
+  })
+
+  it.each(['/(a+)+$/', '/(a|b)*c/', '/(a*)*/', '/(?:a{1,9}){1,9}/', '/(a)\\1/', '/((a+)b){3}/'])(
+    'pattern %s, which can backtrack for ever, is refused when it is compiled',
+    (pattern) => {
+      expect(() => compileMapping('test', `$match("a", ${pattern})`)).toThrow(/pattern/)
+    },
+  )
+
+  it('tame patterns match', async () => {
+    expect(await run('$match("Q12H", /^Q(\\d{1,4})([SMHDWL])$/).groups')).toEqual(['12', 'H'])
+    expect(await run('$split("a, b,c", /, ?/)')).toEqual(['a', 'b', 'c'])
+    expect(await run('$replace("x[1]", /[\\[\\]()+*]/, "")')).toBe('x1')
+  })
+
+  it('a long text does not meet a pattern of several repetitions', () => {
+    const pattern = new GuardedRegExp(/a*b?a*c/g)
+    expect(() => pattern.exec('a'.repeat(5000))).toThrow(/too long/)
+  })
+
+  it('a mapping that does not compile says where', () => {
+    expect(() => compileMapping('test', '{ "a": ')).toThrow(/does not compile at \d+/)
+  })
+})
+
+describe('a mapping that runs away is stopped', () => {
+  it.each([
+    ['endless recursion', '($f := function($n) { 1 + $f($n + 1) }; $f(1))'],
+    ['an endless loop', '($f := function($n) { $f($n + 1) }; $f(1))'],
+    ['a huge sequence', '[1..1000000]'],
+    ['loops in loops', '$sum([1..9999].$sum([1..9999]))'],
+    ['huge padding', '$pad("a", 1000000000)'],
+  ])('%s', async (_what, text) => {
+    const start = performance.now()
+    await expect(run(text)).rejects.toMatchObject({ name: 'Failure' })
+    expect(performance.now() - start).toBeLessThan(5000)
+  })
+
+  it('runs at the same time are counted each for itself', async () => {
+    const mapping = compileMapping('test', '$count([1..5000].($ + 1))')
+    const results = await Promise.all(Array.from({ length: 20 }, () => mapping.run({}, {})))
+    expect(new Set(results)).toEqual(new Set([5000]))
+  })
+})
+
+describe('what comes out', () => {
+  it('a number that went through arithmetic and has a fraction is refused', async () => {
+    await expect(run('{ "value": 0.1 + 0.2 }')).rejects.toThrow(/decimals are texts/)
+  })
+
+  it('a failure names code and place, never the value', async () => {
+    await expect(run('$number(name)', { name: 'Jane Doe' })).rejects.toThrow(/D3030 at \d+$/)
+  })
+
+  it('absent parts and empty lists are left out', async () => {
+    expect(await run('{ "a": nothing, "b": [nothing], "c": [{ "d": nothing, "e": 1 }] }')).toEqual({
+      c: [{ e: 1 }],
+    })
+  })
+
+  it('a function is no result', async () => {
+    await expect(run('{ "a": function($x) { $x } }')).rejects.toThrow(/function/)
+  })
+})
