@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { httpsUrl, isObject, language, text } from './fields.ts'
 
 /** Inline data at the most, in bytes before base64; larger ones come by URL. */
-export const maxInlineBytes = 1024 * 1024
+const maxInlineBytes = 1024 * 1024
 
 const sha256 = z
   .string()

@@ -10,10 +10,10 @@ import { decimalText, isDecimal } from '#core/decimal.ts'
 export function text(max: number) {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be in it
   const printable = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f]*\S[^\u0000-\u0008\u000b\u000c\u000e-\u001f]*$/
-  return z.string().max(max).regex(printable, 'must be text without control characters')
+  return z.string().max(max).regex(printable, 'must be text that is not blank, without control characters')
 }
 
-export const absoluteUri = z
+const absoluteUri = z
   .string()
   .max(2048)
   .regex(/^[a-zA-Z][a-zA-Z0-9+.-]*:\S+$/, 'must be an absolute URI')
@@ -37,7 +37,7 @@ export const messageId = z
   .string()
   .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 printable ASCII characters without spaces')
 
-export const code = z
+const code = z
   .string()
   .regex(/^\S+(?: \S+)*$/, 'must be a code without surrounding spaces')
   .max(200)
