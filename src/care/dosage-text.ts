@@ -18,7 +18,7 @@ const numberWords = ['half a', 'one', 'two', 'three', 'four', 'five', 'six', 'se
 const wordValues = new Map<string, number>(
   numberWords.map((word, index) => [word, index === 0 ? 0.5 : index]),
 )
-const numberForm = `\\d+(?:[.,]\\d+)?|${numberWords.join('|')}`
+const numberForm = `\\d+(?:[.,]\\d+)?|\\.\\d+|${numberWords.join('|')}`
 
 function otherDose(words: string, { dose }: DosageStructure): boolean {
   if (!dose) return false

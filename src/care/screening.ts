@@ -9,7 +9,7 @@ export interface Screening {
   outcome: { result: 'eligible' | 'ineligible' | 'pending' | 'needs-review' }
 }
 
-export interface ScreeningItem {
+interface ScreeningItem {
   sensitive?: boolean | undefined
   urgent?: boolean | undefined
   answeredAt?: string | undefined
