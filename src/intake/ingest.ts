@@ -229,17 +229,10 @@ export function createIntake(ports: IntakePorts): Intake {
   async function preview(message: Message): Promise<Preview> {
     const understood = understand(message)
     const at = clock.now()
-    await store.commit({
-      audit: audit.record({
-        ...actOf(message, at),
-        outcomeText: 'preview',
-        outcome: 'success',
-        patients: [],
-        entities: [],
-      }),
-    })
-    if (understood.purge) return { resources: [], issues: understood.warnings, deliveries: [], purged: true }
-    const made = await make(message, understood, at)
+    const made = understood.purge === undefined ? await make(message, understood, at) : undefined
+    const act = { ...actOf(message, at), outcomeText: 'preview', outcome: 'success' } as const
+    await store.commit({ audit: audit.record({ ...act, patients: [], entities: [] }) })
+    if (!made) return { resources: [], issues: understood.warnings, deliveries: [], purged: true }
     return {
       resources: made.writes,
       issues: made.warnings,
