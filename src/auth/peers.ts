@@ -21,6 +21,6 @@ export async function findHl7v2Peer(store: Store, address: string): Promise<Clie
 export async function peerCaller(store: Store, id: string, address: string): Promise<PeerCaller | undefined> {
   const json = await store.findRegistration('client', id)
   const client = json && (JSON.parse(json) as ClientRegistration)
-  if (!client || !client.active || !client.hl7v2) return undefined
+  if (!client?.active || !client.hl7v2) return undefined
   return { caller: callerOf(client, { network: address }), timeZone: client.hl7v2.timeZone }
 }

@@ -6,7 +6,12 @@ import { type Identified, referenceTo, versioned } from '#core/resource.ts'
  * A Task for the integrator's queue (I14): a code of an understood message is in none of its tables, so what was made
  * is kept and its delivery held. Says where to look, not what it says.
  */
-export function holdTask(id: string, mapping: string, made: readonly Identified[], at: number): Identified<Task> {
+export function holdTask(
+  id: string,
+  mapping: string,
+  made: readonly Identified[],
+  at: number,
+): Identified<Task> {
   const [first] = made
   const patient = made.map(patientOf).find((each) => each !== undefined)
   const task: Task = {

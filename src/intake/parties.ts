@@ -1,7 +1,7 @@
 import { Failure } from '#core/failure.ts'
 import type { Party } from '#core/flow.ts'
 import type { Store, Vault } from '#core/ports.ts'
-import { type Identified, type Reference, versioned } from '#core/resource.ts'
+import { type Identified, type Reference, type Resource, versioned } from '#core/resource.ts'
 
 /** How many resolved identifiers are remembered. */
 const remembered = 50_000
@@ -50,6 +50,20 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
     return found[0] && `${type}/${found[0].stored.id}`
   }
 
+  /** The stub's own record, where another message made it in between or it lost the identifier since. */
+  async function findStub({ type, slot }: Party, id: string): Promise<Reference | undefined> {
+    const stored = await store.read(type, id)
+    if (stored?.deleted) {
+      throw new Failure('conflict', [
+        {
+          text: `The ${type} with the identifier given here was deleted: restore it first`,
+          expression: slot,
+        },
+      ])
+    }
+    return stored && `${type}/${id}`
+  }
+
   async function resolve(parties: readonly Party[], at: number): Promise<ResolvedParties> {
     const references: Record<string, Reference> = {}
     const stubs = new Map<string, Identified>()
@@ -64,12 +78,20 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
       }
       const id = vault.deriveId('party', party.type, party.identifier.system, party.identifier.value)
       references[party.slot] = `${party.type}/${id}`
-      stubs.set(key, versioned(party.stub, id, 1, at))
+      // Told of first, told of best: the subject comes before the roles it also has.
+      if (stubs.has(key) || (await findStub(party, id))) continue
+      stubs.set(key, versioned(related(party.stub, references.subject), id, 1, at))
     }
     return { references, stubs: [...stubs.values()] }
   }
 
   return { resolve }
+}
+
+/** A RelatedPerson is related to the patient the message is about. */
+function related(stub: Resource, subject: Reference | undefined): Resource {
+  if (stub.resourceType !== 'RelatedPerson' || !subject) return stub
+  return { ...stub, patient: { ...stub.patient, reference: subject } }
 }
 
 const partyTypes: Record<Party['type'], true> = {
