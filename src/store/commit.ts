@@ -41,7 +41,7 @@ function guarded(guard: NonNullable<Statement['guard']>, bound: Statement): Stat
 }
 
 /** The owner whose key seals a resource: its patient, else the clinic. */
-export function ownerOf(resource: Identified): string {
+function ownerOf(resource: Identified): string {
   return patientOf(resource) ?? 'clinic'
 }
 
