@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { serve } from '@hono/node-server'
 import { createLeafMaker } from '#audit/leaf.ts'
 import { createSigner, generateSigningKey } from '#audit/note.ts'
-import type { Config } from '#config.ts'
 import { findHl7v2Peer, peerCaller } from '#auth/peers.ts'
+import type { Config } from '#config.ts'
 import { Failure } from '#core/failure.ts'
 import type { Store } from '#core/ports.ts'
 import { createGateway, type Gateway } from '#gateway.ts'
@@ -70,7 +70,8 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
     gateway,
     store,
     vkey: signer.vkey,
-    anchored: () => (existsSync(anchorFile) ? readFileSync(anchorFile, 'utf8').split('\f\n').filter(Boolean) : []),
+    anchored: () =>
+      existsSync(anchorFile) ? readFileSync(anchorFile, 'utf8').split('\f\n').filter(Boolean) : [],
     close: async () => {
       await gateway.deliverer.stop()
       await gateway.log.checkpoint()
@@ -96,7 +97,8 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
     port,
     fetch: (request, { incoming }) => gateway.http.fetch(request, { network: incoming.socket.remoteAddress }),
   })
-  const mllp = config.mllpPort === undefined ? undefined : await startMllpDoor(config, clinic, config.mllpPort)
+  const mllp =
+    config.mllpPort === undefined ? undefined : await startMllpDoor(config, clinic, config.mllpPort)
   gateway.deliverer.start()
   const upkeep = setInterval(() => {
     const failed = (fault: unknown) => process.stderr.write(`upkeep ${faultName(fault)}\n`)
@@ -118,25 +120,35 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
 
 /** MLLP partners are the clients registered with the address that a connection comes from; asked anew each message. */
 function startMllpDoor(config: Config, { gateway, store }: OpenClinic, port: number) {
+  const tell = (reason: string, outcome: 'denied' | 'failed', network: string) =>
+    gateway.tell({
+      kind: 'transmission',
+      outcome,
+      outcomeText: `MLLP: ${reason}`,
+      requestId: crypto.randomUUID(),
+      network,
+      patients: [],
+      entities: [],
+    })
   return startMllp<string>({
     host: config.host,
     port,
     identify: async ({ address }) => (await findHl7v2Peer(store, address))?.id,
     async handle(payload, { peer, address }) {
       const found = await peerCaller(store, peer, address)
-      if (!found) throw new Failure('unauthenticated', 'This partner is not registered any more')
+      if (!found) {
+        await tell('unauthenticated', 'denied', address)
+        throw new Failure('unauthenticated', 'This partner is not registered any more')
+      }
       const timeZone = found.timeZone ?? config.timeZone
       return gateway.hl7v2(payload, { caller: found.caller, timeZone, requestId: crypto.randomUUID() })
     },
-    discarded: ({ reason, remote }) => void gateway.tell({
-      kind: 'transmission',
-      outcome: reason === 'unknown-peer' ? 'denied' : 'failed',
-      outcomeText: `MLLP: ${reason}`,
-      requestId: crypto.randomUUID(),
-      network: remote.address,
-      patients: [],
-      entities: [],
-    }).catch((fault) => process.stderr.write(`mllp ${faultName(fault)}\n`)),
+    discarded: ({ reason, remote }) => {
+      const outcome = reason === 'unknown-peer' ? 'denied' : 'failed'
+      tell(reason, outcome, remote.address).catch((fault) =>
+        process.stderr.write(`mllp ${faultName(fault)}\n`),
+      )
+    },
     own: { controlId: () => crypto.randomUUID().replaceAll('-', '').slice(0, 20), now: () => Date.now() },
   })
 }
@@ -145,7 +157,10 @@ function startMllpDoor(config: Config, { gateway, store }: OpenClinic, port: num
 function checkpointKey(config: Config): string {
   const file = join(config.keyring, 'checkpoint-key.pem')
   if (!existsSync(file)) {
-    writeFileSync(file, generateSigningKey(`postern/${config.clinic}`).privateKey, { mode: 0o600, flag: 'wx' })
+    writeFileSync(file, generateSigningKey(`postern/${config.clinic}`).privateKey, {
+      mode: 0o600,
+      flag: 'wx',
+    })
   }
   return readFileSync(file, 'utf8')
 }
@@ -165,7 +180,11 @@ function freePort(host: string): Promise<number> {
 function faultName(fault: unknown): string {
   if (!(fault instanceof Error)) return 'unknown fault'
   const cause = fault.cause instanceof Error ? ` < ${fault.cause.name}` : ''
-  const place = fault.stack?.split('\n').find((line) => line.includes('/src/'))?.trim() ?? ''
+  const place =
+    fault.stack
+      ?.split('\n')
+      .find((line) => line.includes('/src/'))
+      ?.trim() ?? ''
   return `${fault.name}${fault instanceof Failure ? ` ${fault.kind}` : ''}${cause} ${place}`
 }
 
