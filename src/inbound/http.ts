@@ -169,7 +169,7 @@ function refusal(fault: unknown, requestId: string, options: HttpOptions): DoorR
 }
 
 /** A failure as an answer. */
-export function refuse(failure: Failure): DoorResponse {
+function refuse(failure: Failure): DoorResponse {
   const headers: Record<string, string> = { 'content-type': 'application/fhir+json; charset=utf-8' }
   if (failure.kind === 'unauthenticated') headers['www-authenticate'] = 'Bearer'
   if (failure.kind === 'unavailable' || failure.kind === 'too-many') headers['retry-after'] = '1'

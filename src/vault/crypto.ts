@@ -6,7 +6,6 @@ import {
   hkdfSync,
   type KeyObject,
   randomBytes,
-  randomUUID,
 } from 'node:crypto'
 import { Failure } from '#core/failure.ts'
 
@@ -31,10 +30,6 @@ export function importKey(bytes: Uint8Array): KeyObject {
 
 export function randomKey(): Uint8Array {
   return randomBytes(32)
-}
-
-export function randomId(): string {
-  return randomUUID()
 }
 
 /** One key per purpose from one data key (RFC 5869, SHA-256, no salt). */
