@@ -129,7 +129,7 @@ program
       }
       const preview = await gateway.intake.preview({
         flow,
-        body: new Uint8Array(readFileSync(file)),
+        body: readBytes(file),
         caller,
         timeZone: readConfig(process.env).timeZone,
         requestId: crypto.randomUUID(),
@@ -253,8 +253,21 @@ function say(value: unknown, text: string): void {
   process.stdout.write(`${program.opts().json ? JSON.stringify(value, null, 2) : text}\n`)
 }
 
+function readBytes(file: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(file))
+  } catch (cause) {
+    throw new Failure('not-found', `The file ${file} cannot be read`, { cause })
+  }
+}
+
 function readJson<T>(file: string): T {
-  return JSON.parse(readFileSync(file, 'utf8')) as T
+  try {
+    return JSON.parse(new TextDecoder().decode(readBytes(file))) as T
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause
+    throw new Failure('malformed', `The file ${file} is not JSON`, { cause })
+  }
 }
 
 function words(text: string | undefined, separator: string): string[] {
