@@ -1,5 +1,4 @@
 import { Failure } from '#core/failure.ts'
-import type { Delimiters } from './delimiters.ts'
 import { unescapeText } from './escape.ts'
 import { isDelimiterField, lastField, type Message, rawField, type Segment, value } from './message.ts'
 
@@ -130,59 +129,117 @@ function putUnder(owner: SourceSegment, node: SourceSegment): void {
 }
 
 function sourceSegment(segment: Segment): SourceSegment {
-  if (!/^[A-Z][A-Z0-9]{2}$/.test(segment.name)) {
-    throw new Failure('malformed', `Line ${segment.position} does not begin with a segment name`)
+  const { name, position, message } = segment
+  if (!isSegmentName(name)) {
+    throw new Failure('malformed', `Line ${position} does not begin with a segment name`)
   }
-  const node: SourceSegment = { _: segment.name, at: segment.position }
+  const keys = fieldKeysOf(name)
+  const node: SourceSegment = { _: name, at: position }
   const nulls: string[] = []
   const last = lastField(segment)
   for (let field = 1; field <= last; field++) {
     const raw = rawField(segment, field)
     if (raw === '') continue
-    const repetitions = sourceField(segment, field, raw, nulls)
-    if (repetitions.some((repetition) => '_' in repetition)) node[`${segment.name}_${field}`] = repetitions
+    const repetitions = isDelimiterField(segment, field)
+      ? [{ _: raw, _1: raw }]
+      : sourceField(raw, message, (place) => nulls.push(field + place))
+    if (repetitions) node[keys[field] ?? `${name}_${field}`] = repetitions
   }
   if (nulls.length > 0) node._null = nulls
   return node
 }
 
-function sourceField(segment: Segment, field: number, raw: string, nulls: string[]): SourceRepetition[] {
-  if (isDelimiterField(segment, field)) return [{ _: raw, _1: raw }]
-  const { repetition } = segment.message.delimiters
-  return pieces(raw, repetition).map((text, index) => {
-    const place = index === 0 ? `${field}` : `${field}[${index + 1}]`
-    if (text === '""') nulls.push(place)
-    return text === '' || text === '""' ? {} : sourceRepetition(segment, text, place, nulls)
-  })
+/** Takes the place of an explicit null within its field: nothing, `.1`, `[2].5.3`. */
+type NoteNull = (place: string) => void
+
+const empty: SourceRepetition = {}
+
+/** Undefined where no repetition holds anything. */
+function sourceField(
+  raw: string,
+  message: Segment['message'],
+  noteNull: NoteNull,
+): SourceRepetition[] | undefined {
+  const { repetition } = message.delimiters
+  if (!isRepeated(raw, repetition)) {
+    const only = sourceRepetition(raw, message, noteNull)
+    return only === empty ? undefined : [only]
+  }
+  const found = raw
+    .split(repetition)
+    .map((text, index) =>
+      sourceRepetition(text, message, index === 0 ? noteNull : (place) => noteNull(`[${index + 1}]${place}`)),
+    )
+  return found.every((each) => each === empty) ? undefined : found.map((each) => (each === empty ? {} : each))
 }
 
-function sourceRepetition(segment: Segment, text: string, place: string, nulls: string[]): SourceRepetition {
-  const { delimiters, charset } = segment.message
-  if (!isComposite(text, delimiters)) {
-    // Most fields are this, and an object of known shape costs less than one grown key by key.
-    const whole = unescapeText(text, delimiters, charset)
-    return { _: whole, _1: whole }
-  }
-  const node: SourceRepetition = {}
-  const components = pieces(text, delimiters.component)
-  for (const [c, component] of components.entries()) {
-    for (const [s, sub] of pieces(component, delimiters.subcomponent).entries()) {
-      if (sub === '') continue
-      const suffix = s === 0 ? `${c + 1}` : `${c + 1}_${s + 1}`
-      if (sub === '""') nulls.push(`${place}.${suffix.replace('_', '.')}`)
-      else node[`_${suffix}`] = unescapeText(sub, delimiters, charset)
+/** Walks the text once, by the positions of its delimiters: this runs for every field of every message taken in. */
+function sourceRepetition(
+  text: string,
+  { delimiters, charset }: Segment['message'],
+  noteNull: NoteNull,
+): SourceRepetition {
+  if (text === '""') noteNull('')
+  if (text === '' || text === '""') return empty
+  const { component, subcomponent } = delimiters
+  const whole = unescapeText(text, delimiters, charset)
+  const composite = isRepeated(text, component)
+  const nested = isRepeated(text, subcomponent)
+  // Most fields are this, and an object of known shape costs less than one grown key by key.
+  if (!composite && !nested) return { _: whole, _1: whole }
+  const node: SourceRepetition = { _: whole }
+  let found = false
+  let from = 0
+  for (let c = 1; from <= text.length; c++) {
+    const end = composite ? endOf(text, component, from, text.length) : text.length
+    let start = from
+    for (let s = 1; start <= end; s++) {
+      const stop = nested ? endOf(text, subcomponent, start, end) : end
+      const sub = text.slice(start, stop)
+      if (sub === '""') noteNull(s === 1 ? `.${c}` : `.${c}.${s}`)
+      else if (sub !== '') {
+        node[componentKey(c, s)] = unescapeText(sub, delimiters, charset)
+        found = true
+      }
+      start = stop + 1
     }
+    from = end + 1
   }
-  if (Object.keys(node).length > 0) node._ = unescapeText(text, delimiters, charset)
-  return node
+  return found ? node : empty
 }
 
-function isComposite(text: string, { component, subcomponent }: Delimiters): boolean {
-  return text.includes(component) || (subcomponent !== '' && text.includes(subcomponent))
+function isSegmentName(name: string): boolean {
+  return fieldKeys.has(name) || /^[A-Z][A-Z0-9]{2}$/.test(name)
 }
 
-function pieces(text: string, separator: string): string[] {
-  return separator === '' ? [text] : text.split(separator)
+function isRepeated(text: string, separator: string): boolean {
+  return separator !== '' && text.includes(separator)
+}
+
+function endOf(text: string, separator: string, from: number, end: number): number {
+  const cut = text.indexOf(separator, from)
+  return cut === -1 || cut > end ? end : cut
+}
+
+/** `_1` … `_32` and `_1_1` … : keys made once, so that they need not be put together for every value. */
+const componentKeys = Array.from({ length: 33 }, (_none, c) =>
+  Array.from({ length: 17 }, (_nothing, s) => (s === 1 ? `_${c}` : `_${c}_${s}`)),
+)
+
+function componentKey(c: number, s: number): string {
+  return componentKeys[c]?.[s] ?? (s === 1 ? `_${c}` : `_${c}_${s}`)
+}
+
+const maxKeptNames = 500
+const fieldKeys = new Map<string, string[]>()
+
+/** `RXE_1`, `RXE_2` … by field number. Names come from outside, hence the limit. */
+function fieldKeysOf(name: string): string[] {
+  const known = fieldKeys.get(name)
+  if (known) return known
+  const keys = Array.from({ length: 64 }, (_none, field) => `${name}_${field}`)
+  if (fieldKeys.size < maxKeptNames) fieldKeys.set(name, keys)
+  return keys
 }
 
 function isOrderOwner(name: string): name is OrderOwner {
