@@ -69,15 +69,6 @@ export function ingestRoutes(options: IngestRouteOptions): Route[] {
   ]
 }
 
-/** A path that is not well escaped names no message. */
-function messageIdOf(path: string): string {
-  try {
-    return decodeURIComponent(path.split('/').at(-1) ?? '')
-  } catch (cause) {
-    throw new Failure('malformed', 'The message id in the address is not percent-encoded', { cause })
-  }
-}
-
 /** 201 the first time; 200 and `Idempotent-Replay` when the same message came before (I2). */
 function answered({ receipt, replayed }: Answered): DoorResponse {
   const response = ok(replayed || receipt.outcome === 'purged' ? 200 : 201, receipt)
