@@ -6,6 +6,7 @@ import type { Identified } from '#core/resource.ts'
 import type { Statement } from './driver.ts'
 import { indexRows } from './index-rows.ts'
 import * as statements from './statements.ts'
+import { insertTokens } from './token-rows.ts'
 
 export interface Sealing {
   vault: Vault
@@ -69,7 +70,7 @@ async function resource(write: ResourceWrite, { vault }: Sealing): Promise<State
   return [
     guarded('version', statements.insertVersion.bind({ type, id, version, updated, box: box.keyId, body })),
     ...removed,
-    ...hashes.map((hash) => statements.insertToken.bind({ hash, id })),
+    ...insertTokens(id, hashes),
     ...dates.map((row) => statements.insertDate.bind({ id, ...row })),
     statements.insertDate.bind({ id, param: `${type}._lastUpdated`, low: updated, high: updated }),
   ]
@@ -159,7 +160,7 @@ async function auditEntry(entry: AuditEntry, { vault, leaves }: Sealing): Promis
       box: box.keyId,
       body: sealed,
     }),
-    ...found.map((hash) => statements.insertToken.bind({ hash, id: entry.id })),
+    ...insertTokens(entry.id, found),
     { ...statements.appendLeaf.bind({ event: entry.id, entry: leaf }), returns: true },
   ]
 }

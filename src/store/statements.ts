@@ -24,13 +24,6 @@ export const insertVersion = template<{
   }),
 )
 
-/** The same value twice in one resource (an identifier listed twice) is one row. */
-export const insertToken = template<{ hash: Bytes; id: string }>((p) =>
-  db
-    .insertInto('token_row')
-    .values({ hash: p.hash, id: p.id })
-    .onConflict((c) => c.doNothing()),
-)
 export const deleteToken = template<{ hash: Bytes; id: string }>((p) =>
   db.deleteFrom('token_row').where('hash', '=', p.hash).where('id', '=', p.id),
 )
