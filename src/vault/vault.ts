@@ -21,6 +21,7 @@ export async function createVault(options: VaultOptions): Promise<Vault> {
   const root = await dataKey(options, 'root')
   const macKey = crypto.deriveKey(root, 'mac')
   const indexKeys = new Map<string, crypto.KeyObject>()
+  const indexes = new Map<string, Uint8Array>()
   const boxes = new Map<string, Promise<Box | undefined>>()
 
   const mac = (purpose: string, ...parts: (string | Uint8Array)[]) => crypto.mac(macKey, [purpose, ...parts])
@@ -48,13 +49,12 @@ export async function createVault(options: VaultOptions): Promise<Vault> {
     box: async (owner) => required(await load(keyIdOf(owner), true)),
     find: (owner) => load(keyIdOf(owner), false),
     open: async (keyId) => required(await load(keyId, false)),
+    // A status, a category or a busy clinic stands in message after message: a look-up is a tenth of an HMAC.
     index: (field, value) =>
-      crypto
-        .mac(
-          remember(indexKeys, field, () => crypto.deriveKey(root, `index:${field}`)),
-          [value],
-        )
-        .subarray(0, 16),
+      remember(indexes, `${field} ${value}`, () => {
+        const key = remember(indexKeys, field, () => crypto.deriveKey(root, `index:${field}`))
+        return crypto.mac(key, [value]).subarray(0, 16)
+      }),
     mac,
     deriveId: (...parts) => uuid(mac('id', ...parts)),
   }
@@ -106,9 +106,11 @@ function remember<T>(map: Map<string, T>, key: string, make: () => T): T {
   return made
 }
 
+const hexBytes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 function hex(bytes: Uint8Array): string {
   let text = ''
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
+  for (const byte of bytes) text += hexBytes[byte]
   return text
 }
 
@@ -117,5 +119,7 @@ function uuid(bytes: Uint8Array): string {
   const copy = bytes.slice(0, 16)
   copy[6] = ((copy[6] ?? 0) & 0x0f) | 0x80
   copy[8] = ((copy[8] ?? 0) & 0x3f) | 0x80
-  return hex(copy).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  const text = hex(copy)
+  const groups = [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)]
+  return groups.join('-')
 }
