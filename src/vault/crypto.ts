@@ -3,6 +3,7 @@ import {
   createDecipheriv,
   createHmac,
   createSecretKey,
+  type Hmac,
   hkdfSync,
   type KeyObject,
   randomBytes,
@@ -84,14 +85,38 @@ export function openText(key: KeyObject, sealed: Uint8Array, place: string): str
 /** HMAC-SHA-256 over length-prefixed parts, so that no two lists of parts collide. 32 bytes. */
 export function mac(key: KeyObject, parts: readonly (string | Uint8Array)[]): Uint8Array {
   const hmac = createHmac('sha256', key)
+  let used = 0
   for (const part of parts) {
-    const bytes = typeof part === 'string' ? encoder.encode(part) : part
-    const length = new Uint8Array(4)
-    new DataView(length.buffer).setUint32(0, bytes.length)
-    hmac.update(length)
-    hmac.update(bytes)
+    // A UTF-16 unit is three bytes of UTF-8 at the most.
+    const most = 4 + (typeof part === 'string' ? 3 * part.length : part.length)
+    if (used + most > scratch.length) {
+      hmac.update(scratch.subarray(0, used))
+      used = 0
+    }
+    if (most > scratch.length) updateDirectly(hmac, typeof part === 'string' ? encoder.encode(part) : part)
+    else used = putPart(part, used)
   }
-  return hmac.digest()
+  return hmac.update(scratch.subarray(0, used)).digest()
+}
+
+/** Parts are put together here: each call into the hash costs as much as hashing a hundred bytes. */
+const scratch = new Uint8Array(4096)
+const scratchView = new DataView(scratch.buffer)
+
+/** Writes length and bytes of a part; answers where the next one goes. */
+function putPart(part: string | Uint8Array, at: number): number {
+  let length = part.length
+  if (typeof part === 'string') length = encoder.encodeInto(part, scratch.subarray(at + 4)).written
+  else scratch.set(part, at + 4)
+  scratchView.setUint32(at, length)
+  return at + 4 + length
+}
+
+function updateDirectly(hmac: Hmac, bytes: Uint8Array): void {
+  const length = new Uint8Array(4)
+  new DataView(length.buffer).setUint32(0, bytes.length)
+  hmac.update(length)
+  hmac.update(bytes)
 }
 
 let pool = new Uint8Array(0)
