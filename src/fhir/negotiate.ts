@@ -11,6 +11,7 @@ export interface Preferences {
 
 export const fhirJson = 'application/fhir+json'
 const jsonTypes = [fhirJson, 'application/json', 'text/json']
+const acceptable = ['*/*', 'application/*', ...jsonTypes]
 
 /** Throws Failure `not-acceptable` when the client wants something that is not JSON; `_format` goes before Accept. */
 export function readPreferences(request: DoorRequest): Preferences {
@@ -42,17 +43,20 @@ export function requireFormBody(request: DoorRequest): void {
 }
 
 function requireJsonWanted(format: string | undefined, accept: string | undefined): void {
-  const refused = new Failure('not-acceptable', `Only JSON is served; ask for ${fhirJson}.`)
   if (format !== undefined) {
     // A plus sign in a query that was not escaped arrives as a space.
     const type = mediaType(format.replace(' ', '+'))
-    if (type !== 'json' && !jsonTypes.includes(type)) throw refused
+    if (type !== 'json' && !jsonTypes.includes(type)) throw notAcceptable()
     return
   }
   if (!accept) return
   const ranges = accept.split(',').filter((range) => !/;\s*q=0(?:\.0*)?\s*$/.test(range))
-  const served = ['*/*', 'application/*', ...jsonTypes]
-  if (!ranges.some((range) => served.includes(mediaType(range)))) throw refused
+  if (!ranges.some((range) => acceptable.includes(mediaType(range)))) throw notAcceptable()
+}
+
+/** Made when it is thrown: an Error takes its stack with it, which is a twentieth of what a read costs. */
+function notAcceptable(): Failure {
+  return new Failure('not-acceptable', `Only JSON is served; ask for ${fhirJson}.`)
 }
 
 function mediaType(text: string): string {
