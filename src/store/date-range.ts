@@ -8,6 +8,9 @@ export interface DateRange {
 export const farPast = -8.64e15
 export const farFuture = 8.64e15
 
+/** The place of a resource without a date in the order of that date: before all others. It is in no window. */
+export const undated = -9e15
+
 const form =
   /^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(Z|[+-]\d{2}:\d{2})?)?)?)?$/
 

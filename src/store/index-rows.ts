@@ -1,5 +1,5 @@
 import type { Resource } from '#core/resource.ts'
-import { type DateRange, dateRange, farFuture, farPast } from './date-range.ts'
+import { type DateRange, dateRange, farFuture, farPast, undated } from './date-range.ts'
 import { type SearchParameter, searchParameters } from './search-parameters.ts'
 
 /** One value for equality search; `perPatient` values are hashed under the patient's own key. */
@@ -21,7 +21,8 @@ export interface IndexRows {
 /**
  * Everything a resource can be found by, each row once. A coded value or identifier gives `system|code`, `code` and
  * `system|`, or `|code` and `code` where it has no system; a reference gives `Type/id` without version, and what it
- * names by identifier goes under `<param>:identifier`; a canonical gives itself and itself without version.
+ * names by identifier goes under `<param>:identifier`; a canonical gives itself and itself without version. A date that
+ * is absent has a row too, so that the order of that date holds every resource.
  * `_id` and `_lastUpdated` are the store's own.
  */
 export function indexRows(resource: Resource): IndexRows {
@@ -35,6 +36,9 @@ export function indexRows(resource: Resource): IndexRows {
       else if (parameter.kind === 'uri') for (const value of uriValues(element)) add(value)
       else if (parameter.kind === 'token') for (const value of tokenValues(element)) add(value)
       else addReference(parameter, element, add)
+    }
+    if (parameter.kind === 'date' && !dates.some((row) => row.param === parameter.name)) {
+      dates.push({ param: parameter.name, low: undated, high: undated })
     }
   }
   return { tokens: [...tokens.values()], dates }

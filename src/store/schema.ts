@@ -7,6 +7,8 @@ import {
   SqliteQueryCompiler,
   sql,
 } from 'kysely'
+import { undated } from './date-range.ts'
+import { searchParameters } from './search-parameters.ts'
 
 /**
  * The tables. What stands in the clear: types, random or keyed ids, versions, times, states, log positions. All else is
@@ -203,4 +205,23 @@ export const migrations: readonly Migration[] = [
         .compile(),
     ],
   },
+  {
+    // Resources without a date stand in the order of that date (index-rows).
+    name: '002-undated',
+    statements: Object.entries(searchParameters)
+      .filter(([type]) => type !== 'AuditEvent')
+      .flatMap(([type, parameters]) =>
+        parameters
+          .filter(({ kind }) => kind === 'date')
+          .map(({ name }) => markUndated(type, `${type}.${name}`)),
+      ),
+  },
 ]
+
+function markUndated(type: string, param: string): CompiledQuery {
+  return sql`INSERT INTO date_row (id, param, low, high)
+      SELECT id, ${sql.lit(param)}, ${sql.lit(undated)}, ${sql.lit(undated)} FROM date_row AS live
+      WHERE param = ${sql.lit(`${type}._lastUpdated`)}
+        AND NOT EXISTS (SELECT 1 FROM date_row AS d WHERE d.id = live.id AND d.param = ${sql.lit(param)})
+  `.compile(sqlite)
+}

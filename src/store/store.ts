@@ -89,7 +89,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
 
     async search(query: SearchQuery) {
       const found = await rows<Tables['version'] & Tables['audit_event'] & { key: number }>(
-        await compileSearch(query, vault),
+        await compileSearch(query, vault, driver.all),
       )
       const opened = query.type === 'AuditEvent' ? found.map(openAuditEvent) : found.map(openVersion)
       const all = await Promise.all(opened)

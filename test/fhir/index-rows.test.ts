@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Resource } from '#core/resource.ts'
-import { dateRange } from '#store/date-range.ts'
+import { dateRange, farPast, undated } from '#store/date-range.ts'
 import { indexRows } from '#store/index-rows.ts'
 
 function valuesOf(resource: object, param: string): string[] {
@@ -50,9 +50,19 @@ describe('what a resource can be found by', () => {
 
   it('a period without an end reaches to the last instant', () => {
     const consent = { resourceType: 'Consent', provision: { period: { start: '2024-02-29' } } }
-    expect(indexRows(consent as Resource).dates).toEqual([
-      { param: 'period', low: Date.UTC(2024, 1, 29), high: 8.64e15 },
-    ])
+    expect(indexRows(consent as Resource).dates).toContainEqual({
+      param: 'period',
+      low: Date.UTC(2024, 1, 29),
+      high: 8.64e15,
+    })
+  })
+
+  it('a date that is absent stands before all others in its order', () => {
+    const message = { resourceType: 'Communication', sent: '2024' }
+    const [sent, received] = indexRows(message as Resource).dates
+    expect(sent).toMatchObject({ param: 'sent', low: Date.UTC(2024, 0, 1) })
+    expect(received).toEqual({ param: 'received', low: undated, high: undated })
+    expect(undated).toBeLessThan(farPast)
   })
 
   it('a malformed element gives no row and no error', () => {
@@ -63,7 +73,8 @@ describe('what a resource can be found by', () => {
       category: [null, 3],
       sender: [[]],
     }
-    expect(indexRows(odd as unknown as Resource)).toEqual({ tokens: [], dates: [] })
+    const { tokens, dates } = indexRows(odd as unknown as Resource)
+    expect([tokens, dates.filter(({ low }) => low !== undated)]).toEqual([[], []])
   })
 })
 
