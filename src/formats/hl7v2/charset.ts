@@ -1,4 +1,6 @@
 import { Failure } from '#core/failure.ts'
+import { readDelimiters } from './delimiters.ts'
+import { unescapeText } from './escape.ts'
 
 /** Table 0211 (names of MSH-18) to WHATWG labels, which TextDecoder knows on Node and workerd alike. */
 const labels: Record<string, string> = {
@@ -80,9 +82,12 @@ function declared(bytes: Uint8Array): string {
   const header = new TextDecoder('windows-1252').decode(bytes.subarray(0, 4096))
   const line = /(?:^|[\r\n])[\s\v]*(MSH[^\r\n]*)/.exec(header)?.[1]
   if (!line) return 'utf-8'
-  const separator = line.charAt(3)
-  const repetition = line.charAt(5)
-  const names = (line.split(separator)[17] ?? '').split(repetition === separator ? '~' : repetition)
+  const delimiters = readDelimiters(line)
+  const sent = line.split(delimiters.field)[17] ?? ''
+  // Names hold slashes and hyphens, which may be delimiters here: then they come escaped.
+  const names = (delimiters.repetition === '' ? [sent] : sent.split(delimiters.repetition)).map((name) =>
+    unescapeText(name, delimiters, 'windows-1252'),
+  )
   const first = (names[0] ?? '').trim().toUpperCase()
   // Japanese senders name ASCII (or nothing) first and switch by ISO 2022 escape sequences.
   const usual = first === '' || labels[first] === 'utf-8'

@@ -91,6 +91,8 @@ function meaningOf(code: string, delimiters: Delimiters, charset: string): strin
 
 function bytesOf(hex: string, charset: string): string {
   const bytes = Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
+  // Half a unit of UTF-16 is a control character as `escapeText` writes it.
+  if (bytes.length === 1 && charset.startsWith('utf-16')) return String.fromCharCode(bytes[0] ?? 0)
   return new TextDecoder(charset).decode(bytes)
 }
 
