@@ -17,6 +17,7 @@ const { values, positionals } = parseArgs({
 })
 const rounds = values.quick ? 1 : Number(values.rounds)
 const seconds = values.quick ? 1 : Number(values.seconds)
+const warmUpSeconds = values.quick ? 0.3 : 3
 const connections = values.quick ? [1, 64] : [1, 16, 64]
 
 if (positionals.includes('validate')) await import('./validate.ts')
@@ -29,7 +30,7 @@ async function runBench(names: readonly string[]): Promise<void> {
     const chosen = steps.filter(
       ({ name }) => names.length === 0 || names.some((each) => name.startsWith(each)),
     )
-    // Compiled code is what runs all day; the first second of a process is not.
+    // Compiled code is what runs all day; the first seconds of a process are not.
     for (const step of chosen) await sample(bench, step, { connections: 16, round: -1 })
     const samples: Sample[] = []
     for (let round = 0; round < rounds; round++) {
@@ -55,7 +56,7 @@ async function sample(
   const measured = await bench.measure({
     ...plan(await bench.tokens()),
     connections: at.connections,
-    seconds: at.round < 0 && values.quick ? 0.3 : seconds,
+    seconds: at.round < 0 ? warmUpSeconds : seconds,
   })
   if (measured.failed > 0)
     throw new Error(`${name}: ${measured.failed} requests were not answered as they should be`)
