@@ -2,7 +2,6 @@ import type { Act } from '#core/act.ts'
 import { Failure } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
 import type { DoorRequest, DoorResponse } from '#core/http.ts'
-import type { Reference } from '#core/resource.ts'
 import type { Intake } from '#intake/ingest.ts'
 import type { Answered } from '#intake/receipt.ts'
 import type { Hl7v2Door } from './hl7v2.ts'
@@ -64,7 +63,11 @@ export function ingestRoutes(options: IngestRouteOptions): Route[] {
       policy: 'token',
       method: 'GET',
       path: '/ingest/receipts/:messageId',
-      answer: (request) => readReceipt(request, options),
+      async answer({ path, caller, requestId }) {
+        const found = await intake.receipt({ caller, messageId: idIn(path), requestId })
+        if (!found) throw new Failure('not-found', 'You sent no message with this id')
+        return ok(200, found.receipt)
+      },
     },
   ]
 }
@@ -84,32 +87,13 @@ function ok(status: number, value: unknown): DoorResponse {
   }
 }
 
-/** A receipt names the patient and what the message became: to read it is an act of its own, told before it is answered. */
-async function readReceipt(
-  { path, caller, requestId }: DoorRequest,
-  { intake, audit }: IngestRouteOptions,
-): Promise<DoorResponse> {
-  const messageId = idIn(path)
-  const found = messageId === undefined ? undefined : await intake.receipt(caller, messageId)
-  const act = { kind: 'read', caller, requestId } as const
-  if (!found) {
-    await audit({ ...act, outcome: 'failed', outcomeText: 'receipt: not-found', patients: [], entities: [] })
-    throw new Failure('not-found', 'You sent no message with this id')
-  }
-  const { receipt } = found
-  const kept = receipt.outcome === 'accepted' ? receipt : undefined
-  const patients = Object.values(kept?.parties ?? {}).filter((each) => each.startsWith('Patient/'))
-  const entities = (kept?.resources ?? []).map((each) => each.replace(/\/_history\/.*$/, '') as Reference)
-  await audit({ ...act, outcome: 'success', outcomeText: 'receipt', patients, entities })
-  return ok(200, receipt)
-}
-
-/** The last part of a path; none where it is not a percent-encoding of anything. */
-function idIn(path: string): string | undefined {
+/** The last part of a path; as it stands where it is not a percent-encoding of anything, and so of no message. */
+function idIn(path: string): string {
+  const last = path.split('/').at(-1) ?? ''
   try {
-    return decodeURIComponent(path.split('/').at(-1) ?? '')
+    return decodeURIComponent(last)
   } catch {
-    return undefined
+    return last
   }
 }
 

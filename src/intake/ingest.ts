@@ -10,7 +10,7 @@ import type { Clock, Store, Vault } from '#core/ports.ts'
 import { type Identified, type Reference, type Resource, referenceTo, versioned } from '#core/resource.ts'
 import { holdTask } from './hold.ts'
 import { createParties } from './parties.ts'
-import type { Answered, KeptReceipt } from './receipt.ts'
+import type { Answered, KeptReceipt, Receipt } from './receipt.ts'
 import { receiversOf } from './receivers.ts'
 import type { Transformer } from './transform.ts'
 
@@ -49,8 +49,8 @@ export interface Intake {
   /** Takes a message in, once: the same message again gets its first receipt. */
   ingest(message: Message): Promise<Answered>
   preview(message: Message): Promise<Preview>
-  /** The receipt of a message this caller sent before. */
-  receipt(caller: Caller, messageId: string): Promise<Answered | undefined>
+  /** The receipt of a message this caller sent before; asking for it is on record either way. */
+  receipt(asked: { caller: Caller; messageId: string; requestId: string }): Promise<Answered | undefined>
 }
 
 interface Understood {
@@ -192,7 +192,7 @@ export function createIntake(ports: IntakePorts): Intake {
     return { receipt: { outcome: 'purged' }, replayed: false }
   }
 
-  async function receipt(
+  async function findReceipt(
     caller: Caller,
     messageId: string,
     body?: Uint8Array,
@@ -213,8 +213,17 @@ export function createIntake(ports: IntakePorts): Intake {
   async function ingestOnce(message: Message): Promise<Answered> {
     const understood = understand(message)
     for (let attempt = 1; ; attempt++) {
-      const before = await receipt(message.caller, understood.messageId, message.body)
-      if (before) return before
+      const before = await findReceipt(message.caller, understood.messageId, message.body)
+      if (before) {
+        const patients = patientsIn(before.receipt)
+        const act = {
+          ...actOf(message, clock.now()),
+          outcomeText: 'came before',
+          outcome: 'success',
+        } as const
+        await store.commit({ audit: audit.record({ ...act, patients, entities: [] }) })
+        return before
+      }
       try {
         if (understood.purge) return await purge(message, understood, understood.purge)
         return await keep(message, understood)
@@ -258,8 +267,27 @@ export function createIntake(ports: IntakePorts): Intake {
   return {
     ingest: (message) => onRecord(message, ingestOnce(message)),
     preview: (message) => onRecord(message, preview(message)),
-    receipt: (caller, messageId) => receipt(caller, messageId),
+    async receipt({ caller, messageId, requestId }) {
+      const found = await findReceipt(caller, messageId)
+      const act = {
+        kind: 'read',
+        caller,
+        requestId,
+        at: clock.now(),
+        outcomeText: 'receipt',
+        entities: [],
+      } as const
+      const patients = found ? patientsIn(found.receipt) : []
+      await store.commit({ audit: audit.record({ ...act, patients, outcome: found ? 'success' : 'failed' }) })
+      return found
+    },
   }
+}
+
+/** Whom a receipt names. */
+function patientsIn(receipt: Receipt): Reference[] {
+  if (receipt.outcome === 'purged') return []
+  return [...new Set(Object.values(receipt.parties))].filter((each) => each.startsWith('Patient/'))
 }
 
 function actOf({ caller, requestId }: Message, at: number) {
