@@ -10,6 +10,7 @@ import type { Reference } from '#core/resource.ts'
 import { flows } from '#flows/index.ts'
 import { registerDestination } from '#outbound/destinations.ts'
 import { createTokens } from '#outbound/token.ts'
+import { addConsentCommands } from './cli-consent.ts'
 import { type OpenClinic, openClinic, startClinic, systemPorts } from './node.ts'
 
 /*
@@ -276,6 +277,8 @@ function words(text: string | undefined, separator: string): string[] {
     .map((word) => word.trim())
     .filter(Boolean)
 }
+
+addConsentCommands(program, { withClinic, say, commandLine })
 
 try {
   await program.parseAsync()

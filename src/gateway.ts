@@ -14,6 +14,7 @@ import type { Artifacts, Clock, Ids, Store, Vault } from '#core/ports.ts'
 import { createFhir } from '#fhir/fhir.ts'
 import { servedTypes } from '#fhir/routes.ts'
 import { flows } from '#flows/index.ts'
+import { accessRoutes } from '#inbound/access-routes.ts'
 import { authRoutes } from '#inbound/auth-routes.ts'
 import { fhirRoutes } from '#inbound/fhir-routes.ts'
 import { healthRoutes } from '#inbound/health-routes.ts'
@@ -126,6 +127,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   const http = createHttp({
     routes: [
       ...authRoutes(auth),
+      ...accessRoutes({ store, access, audit: tell }),
       ...healthRoutes(store),
       ...ingestRoutes({ flows, intake, hl7v2, timeZoneOf, audit: tell }),
       ...fhirRoutes(fhir),

@@ -147,7 +147,11 @@ function targetOf(from: string, specifier: string): string | undefined {
 
 function roomOf(file: string): string {
   const [, room = ''] = file.split('/')
-  return room.replace(/\.tsx?$/, '').replace(/-artifacts$/, '')
+  // The command line is one entry in several files: cli.ts and cli-<group>.ts.
+  return room
+    .replace(/\.tsx?$/, '')
+    .replace(/-artifacts$/, '')
+    .replace(/^cli-.*/, 'cli')
 }
 
 function reachable(start: string, beyondStart = false): Set<string> {
