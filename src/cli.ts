@@ -206,7 +206,11 @@ audit
   .option('--key <vkey>', 'checkpoint verifier key; the clinic’s own when not given')
   .action((options: { key?: string }) =>
     withClinic(async (clinic) => {
-      await clinic.gateway.log.checkpoint()
+      // So that the last events are covered too. A log that does not go on from its last checkpoint gets none: the
+      // verdict says why.
+      await clinic.gateway.log.checkpoint().catch((cause) => {
+        if (!(cause instanceof Failure)) throw cause
+      })
       const verdict = await verifyLog({
         rows: (from, limit) => clinic.store.logRows(from, limit),
         checkpoints: await clinic.store.checkpoints(),

@@ -74,9 +74,12 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
       existsSync(anchorFile) ? readFileSync(anchorFile, 'utf8').split('\f\n').filter(Boolean) : [],
     close: async () => {
       await gateway.deliverer.stop()
-      await gateway.log.checkpoint()
-      await store.close()
-      keys.close()
+      try {
+        await gateway.log.checkpoint()
+      } finally {
+        await store.close()
+        keys.close()
+      }
     },
   }
 }
