@@ -4,6 +4,7 @@ import type { Reference } from '#core/resource.ts'
 import { createAgents, type Server } from './agents.ts'
 import { coding, type Shape, shapes } from './codes.ts'
 import { entitiesOf, patientEntity } from './entities.ts'
+import { timeOrdered } from './event-id.ts'
 
 /** Outcome codes of https://hl7.org/fhir/R4/codesystem-audit-event-outcome.html */
 const outcomes = { success: '0', denied: '8', failed: '4' } as const
@@ -33,7 +34,7 @@ export function createAudit({ server, ids }: { server: Server; ids: Ids }): Audi
       const found = shape.entity === 'data' ? act.entities.map(withoutVersion) : []
 
       return patientsOf(act).map((patient): AuditEntry => {
-        const id = ids.random()
+        const id = timeOrdered(ids.random(), act.at)
         const profiles = profilesOf(act, shape, patient, agents.tokenProfile)
         const all = patient ? [...entities, patientEntity(patient)] : entities
         const json =

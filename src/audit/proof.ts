@@ -3,10 +3,17 @@ import { createTree, nodeHash, sameBytes } from './merkle.ts'
 /** Leaf hashes `from` and on; fewer than `count` only at the end of the log. */
 export type LeafReader = (from: number, count: number) => Promise<Uint8Array[]>
 
+/** Merkle root over the leaves `start` up to, not including, `end`. */
+export type SubtreeReader = (start: number, end: number) => Promise<Uint8Array>
+
 const batch = 5000
 
 /** Proof that leaf `index` stands in the tree of `size` leaves. RFC 9162 §2.1.3.1. */
-export async function inclusionProof(index: number, size: number, leaves: LeafReader): Promise<Uint8Array[]> {
+export async function inclusionProof(
+  index: number,
+  size: number,
+  subtree: SubtreeReader,
+): Promise<Uint8Array[]> {
   if (!(index >= 0 && index < size)) throw new RangeError(`no leaf ${index} in a tree of ${size}`)
   const path: Uint8Array[] = []
   let start = 0
@@ -14,7 +21,7 @@ export async function inclusionProof(index: number, size: number, leaves: LeafRe
   while (end - start > 1) {
     const middle = start + largestPowerBelow(end - start)
     const left = index < middle
-    path.push(await (left ? subtreeHash(middle, end, leaves) : subtreeHash(start, middle, leaves)))
+    path.push(await (left ? subtree(middle, end) : subtree(start, middle)))
     if (left) end = middle
     if (!left) start = middle
   }
@@ -25,7 +32,7 @@ export async function inclusionProof(index: number, size: number, leaves: LeafRe
 export async function consistencyProof(
   size1: number,
   size2: number,
-  leaves: LeafReader,
+  subtree: SubtreeReader,
 ): Promise<Uint8Array[]> {
   if (!(size1 > 0 && size1 <= size2)) throw new RangeError(`no consistency proof from ${size1} to ${size2}`)
   const path: Uint8Array[] = []
@@ -34,11 +41,11 @@ export async function consistencyProof(
   while (end !== size1) {
     const middle = start + largestPowerBelow(end - start)
     const left = size1 <= middle
-    path.push(await (left ? subtreeHash(middle, end, leaves) : subtreeHash(start, middle, leaves)))
+    path.push(await (left ? subtree(middle, end) : subtree(start, middle)))
     if (left) end = middle
     if (!left) start = middle
   }
-  if (start > 0) path.push(await subtreeHash(start, end, leaves))
+  if (start > 0) path.push(await subtree(start, end))
   return path.reverse()
 }
 
@@ -134,14 +141,17 @@ export function verifySubtreeConsistency(
   return total === 0 && sameBytes(subtreeHash, subtreeRoot) && sameBytes(treeHash, root)
 }
 
-async function subtreeHash(start: number, end: number, leaves: LeafReader): Promise<Uint8Array> {
-  const tree = createTree()
-  for (let from = start; from < end; from += batch) {
-    const hashes = await leaves(from, Math.min(batch, end - from))
-    for (const hash of hashes) tree.append(hash)
+/** Subtrees of a log of which nothing but its leaves is at hand: every leaf below is read and hashed. */
+export function subtreesOf(leaves: LeafReader): SubtreeReader {
+  return async (start, end) => {
+    const tree = createTree()
+    for (let from = start; from < end; from += batch) {
+      const hashes = await leaves(from, Math.min(batch, end - from))
+      for (const hash of hashes) tree.append(hash)
+    }
+    if (tree.size() !== end - start) throw new RangeError(`leaves ${start} to ${end} are not all there`)
+    return tree.root()
   }
-  if (tree.size() !== end - start) throw new RangeError(`leaves ${start} to ${end} are not all there`)
-  return tree.root()
 }
 
 function isSubtree({ start, end }: Subtree): boolean {

@@ -52,6 +52,18 @@ export interface LogRow {
   entry: Uint8Array
   /** The sealed event, where it has not been erased. */
   sealed?: Uint8Array
+  /** Key id of the box that opens it. */
+  box?: string
+}
+
+/** 256 hashes of the Merkle tree side by side, as in https://c2sp.org/tlog-tiles; only full ones are kept. */
+export interface TileRow {
+  level: number
+  number: number
+  /** 256 × 32 bytes. */
+  hashes: Uint8Array
+  /** Their Merkle root: a hash of the level above. */
+  root: Uint8Array
 }
 
 export interface CheckpointRow {
@@ -109,6 +121,17 @@ export interface Store {
   checkpoints(): Promise<CheckpointRow[]>
   lastCheckpoint(): Promise<CheckpointRow | undefined>
   addCheckpoint(row: CheckpointRow): Promise<void>
+  /** Size of the last checkpoint that was taken outside; 0 for none. */
+  anchoredSize(): Promise<number>
+  addAnchored(size: number): Promise<void>
+
+  /** How many full tiles a level has. */
+  tileCount(level: number): Promise<number>
+  tile(level: number, number: number): Promise<Uint8Array | undefined>
+  /** Roots of the tiles of a level, in order; fewer only at the end of the level. */
+  tileRoots(level: number, from: number, limit: number): Promise<Uint8Array[]>
+  /** Keeps tiles in order of level and number; one that stands already stays as it is. */
+  addTiles(tiles: readonly TileRow[]): Promise<void>
 
   close(): Promise<void>
 }

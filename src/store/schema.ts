@@ -34,6 +34,10 @@ export interface Tables {
   /** The Merkle log: appended to, never changed (triggers). */
   leaf: { position: number; event: string; entry: Uint8Array }
   checkpoint: { size: number; note: string; peaks: Uint8Array }
+  /** Full tiles of the Merkle tree: made from the leaves, appended to, never changed. */
+  tile: { level: number; number: number; hashes: Uint8Array; root: Uint8Array }
+  /** Sizes of the checkpoints that were taken outside. */
+  anchor: { size: number }
   delivery: {
     seq: number
     id: string
@@ -212,9 +216,31 @@ export const migrations: readonly Migration[] = [
       .filter(([type]) => type !== 'AuditEvent')
       .flatMap(([type, parameters]) =>
         parameters
-          .filter(({ kind }) => kind === 'date')
+          .filter(({ kind, opened }) => kind === 'date' && !opened)
           .map(({ name }) => markUndated(type, `${type}.${name}`)),
       ),
+  },
+  {
+    name: '003-tiles',
+    statements: [
+      sqlite.schema
+        .createTable('tile')
+        .addColumn('level', 'integer', (c) => c.notNull())
+        .addColumn('number', 'integer', (c) => c.notNull())
+        .addColumn('hashes', 'blob', (c) => c.notNull())
+        .addColumn('root', 'blob', (c) => c.notNull())
+        .addUniqueConstraint('tile_key', ['level', 'number'])
+        .compile(),
+      sql`CREATE TRIGGER tile_in_order BEFORE INSERT ON tile
+          WHEN NEW.number <> (SELECT coalesce(max(number) + 1, 0) FROM tile WHERE level = NEW.level)
+          BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END`.compile(sqlite),
+      never('tile', 'UPDATE'),
+      never('tile', 'DELETE'),
+      sqlite.schema
+        .createTable('anchor')
+        .addColumn('size', 'integer', (c) => c.notNull().primaryKey())
+        .compile(),
+    ],
   },
 ]
 

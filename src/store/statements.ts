@@ -259,7 +259,7 @@ export const logRows = template<{ from: number; limit: number }>((p) =>
   db
     .selectFrom('leaf')
     .leftJoin('audit_event', 'audit_event.id', 'leaf.event')
-    .select(['leaf.position', 'leaf.event', 'leaf.entry', 'audit_event.body'])
+    .select(['leaf.position', 'leaf.event', 'leaf.entry', 'audit_event.body', 'audit_event.box'])
     .where('leaf.position', '>=', p.from)
     .orderBy('leaf.position')
     .limit(p.limit),
@@ -273,4 +273,50 @@ export const lastCheckpoint = template<object>(() =>
 )
 export const addCheckpoint = template<{ size: number; note: string; peaks: Bytes }>((p) =>
   db.insertInto('checkpoint').values({ size: p.size, note: p.note, peaks: p.peaks }),
+)
+export const anchoredSize = template<object>(() =>
+  db.selectFrom('anchor').select(sql<number>`coalesce(max(size), 0)`.as('size')),
+)
+export const addAnchored = template<{ size: number }>((p) =>
+  db
+    .insertInto('anchor')
+    .values({ size: p.size })
+    .onConflict((c) => c.doNothing()),
+)
+
+export const tileCount = template<{ level: number }>((p) =>
+  db
+    .selectFrom('tile')
+    .select(sql<number>`coalesce(max(number) + 1, 0)`.as('count'))
+    .where('level', '=', p.level),
+)
+export const readTile = template<{ level: number; number: number }>((p) =>
+  db.selectFrom('tile').select('hashes').where('level', '=', p.level).where('number', '=', p.number),
+)
+export const tileRoots = template<{ level: number; from: number; limit: number }>((p) =>
+  db
+    .selectFrom('tile')
+    .select('root')
+    .where('level', '=', p.level)
+    .where('number', '>=', p.from)
+    .orderBy('number')
+    .limit(p.limit),
+)
+/** Two processes may lay out the same tiles at once: they are the same bytes, and the second does nothing. */
+export const addTile = template<{ level: number; number: number; hashes: Bytes; root: Bytes }>((p) =>
+  db
+    .insertInto('tile')
+    .columns(['level', 'number', 'hashes', 'root'])
+    .expression(() =>
+      db
+        .selectNoFrom([
+          sql<number>`${p.level}`.as('level'),
+          sql<number>`${p.number}`.as('number'),
+          sql<Bytes>`${p.hashes}`.as('hashes'),
+          sql<Bytes>`${p.root}`.as('root'),
+        ])
+        .where(
+          sql<boolean>`NOT EXISTS (SELECT 1 FROM tile WHERE level = ${p.level} AND number = ${p.number})`,
+        ),
+    ),
 )

@@ -160,7 +160,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
         position: row.position as number,
         eventId: row.event as string,
         entry: row.entry as Uint8Array,
-        ...(row.body ? { sealed: row.body as Uint8Array } : {}),
+        ...(row.body ? { sealed: row.body as Uint8Array, box: row.box as string } : {}),
       }))
     },
     async logPosition(event) {
@@ -171,6 +171,29 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
     lastCheckpoint: async () => (await rows<Tables['checkpoint']>(statements.lastCheckpoint.bind({})))[0],
     async addCheckpoint(row) {
       await driver.atomically([statements.addCheckpoint.bind(row)])
+    },
+    async anchoredSize() {
+      const [row] = await rows<{ size: number }>(statements.anchoredSize.bind({}))
+      return row?.size ?? 0
+    },
+    async addAnchored(size) {
+      await driver.atomically([statements.addAnchored.bind({ size })])
+    },
+
+    async tileCount(level) {
+      const [row] = await rows<{ count: number }>(statements.tileCount.bind({ level }))
+      return row?.count ?? 0
+    },
+    async tile(level, number) {
+      const [row] = await rows<{ hashes: Uint8Array }>(statements.readTile.bind({ level, number }))
+      return row?.hashes
+    },
+    async tileRoots(level, from, limit) {
+      const found = await rows<{ root: Uint8Array }>(statements.tileRoots.bind({ level, from, limit }))
+      return found.map(({ root }) => root)
+    },
+    async addTiles(tiles) {
+      await driver.atomically(tiles.map((each) => statements.addTile.bind({ ...each })))
     },
     close: () => driver.close(),
   }

@@ -1,7 +1,7 @@
 import { createLeafMaker } from '#audit/leaf.ts'
 import { createLog, type LogPorts } from '#audit/log.ts'
 import { createSigner, generateSigningKey } from '#audit/note.ts'
-import type { CheckpointRow, LogRow } from '#core/ports.ts'
+import type { CheckpointRow, LogRow, TileRow } from '#core/ports.ts'
 import { openAuditBox } from './audit-box.ts'
 
 export const origin = 'log.example.org'
@@ -36,7 +36,8 @@ export async function logOf(rows: LogRow[], sizes: number[]): Promise<Checkpoint
   return checkpoints
 }
 
-export function portsOf(rows: LogRow[], checkpoints: CheckpointRow[]): LogPorts {
+export function portsOf(rows: LogRow[], checkpoints: CheckpointRow[], tiles: TileRow[] = []): LogPorts {
+  let anchored = 0
   const store: LogPorts['store'] = {
     logSize: async () => rows.length,
     logRows: reader(rows),
@@ -44,6 +45,19 @@ export function portsOf(rows: LogRow[], checkpoints: CheckpointRow[]): LogPorts 
     checkpoints: async () => checkpoints,
     addCheckpoint: async (row) => {
       checkpoints.push(row)
+    },
+    anchoredSize: async () => anchored,
+    addAnchored: async (size) => {
+      anchored = size
+    },
+    tileCount: async (level) => tiles.filter((tile) => tile.level === level).length,
+    tileRoots: async (level, from, limit) =>
+      tiles
+        .filter((tile) => tile.level === level && tile.number >= from)
+        .slice(0, limit)
+        .map(({ root }) => root),
+    addTiles: async (more) => {
+      tiles.push(...more)
     },
   }
   return { store, signer, origin }

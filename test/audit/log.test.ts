@@ -85,6 +85,20 @@ describe('a log', () => {
     expect(anchored).toHaveLength(1)
   })
 
+  test('anchors after a restart what could not be anchored before it', async () => {
+    const checkpoints: CheckpointRow[] = []
+    const ports = portsOf(rowsOf(4), checkpoints)
+    const refuse = async () => {
+      throw new Error('the other place does not answer')
+    }
+    await expect(createLog({ ...ports, anchor: refuse }).checkpoint()).rejects.toThrow('does not answer')
+    const anchored: string[] = []
+    const anchor = async (note: string) => void anchored.push(note)
+    await createLog({ ...ports, anchor }).checkpoint()
+    await createLog({ ...ports, anchor }).checkpoint()
+    expect(anchored).toEqual([checkpoints[0]?.note])
+  })
+
   test('verifies itself, against checkpoints kept outside too', async () => {
     const checkpoints: CheckpointRow[] = []
     const log = createLog(portsOf(rowsOf(6), checkpoints))

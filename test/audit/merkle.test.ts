@@ -4,7 +4,7 @@ import { createTree, leafHash } from '#audit/merkle.ts'
 import {
   consistencyProof,
   inclusionProof,
-  type LeafReader,
+  subtreesOf,
   verifyConsistency,
   verifyInclusion,
   verifySubtreeConsistency,
@@ -58,7 +58,7 @@ describe('proofs of the reference implementation', () => {
 
 describe('our own proofs', () => {
   const leaves = Array.from({ length: 40 }, (_, index) => leafHash(Uint8Array.of(index)))
-  const reader: LeafReader = async (from, count) => leaves.slice(from, from + count)
+  const reader = subtreesOf(async (from, count) => leaves.slice(from, from + count))
   const rootAt = (size: number) => {
     const tree = createTree()
     for (const leaf of leaves.slice(0, size)) tree.append(leaf)

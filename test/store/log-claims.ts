@@ -144,6 +144,55 @@ export function logClaims(withStore: WithStore): void {
       }))
   })
 
+  describe('tiles', () => {
+    const tile = (level: number, number: number) => ({
+      level,
+      number,
+      hashes: new Uint8Array(8192).fill(number),
+      root: new Uint8Array(32).fill(16 * level + number),
+    })
+
+    it('are kept level by level, and one that stands stays as it is', () =>
+      withStore(async ({ store }) => {
+        expect(await store.tileCount(0)).toBe(0)
+        await store.addTiles([tile(0, 0), tile(0, 1), tile(1, 0)])
+        await store.addTiles([{ ...tile(0, 1), root: new Uint8Array(32) }, tile(0, 2)])
+        expect([await store.tileCount(0), await store.tileCount(1), await store.tileCount(2)]).toEqual([
+          3, 1, 0,
+        ])
+        expect(Array.from((await store.tile(0, 1)) ?? [])).toEqual(Array.from(tile(0, 1).hashes))
+        expect(await store.tile(0, 3)).toBeUndefined()
+        expect((await store.tileRoots(0, 1, 9)).map(([first]) => first)).toEqual([1, 2])
+      }))
+
+    it('cannot be changed, removed, replaced or set beyond the next place', () =>
+      withStore(async (opened) => {
+        const { store } = opened
+        await store.addTiles([tile(0, 0), tile(0, 1)])
+        const into = 'INTO tile (level, number, hashes, root)'
+        for (const sql of [
+          `UPDATE tile SET root = ${someBytes}`,
+          'DELETE FROM tile',
+          `INSERT OR REPLACE ${into} VALUES (0, 1, ${someBytes}, ${someBytes})`,
+          `INSERT ${into} VALUES (0, 1, ${someBytes}, ${someBytes}) ON CONFLICT DO UPDATE SET root = ${someBytes}`,
+          `INSERT ${into} VALUES (0, 3, ${someBytes}, ${someBytes})`,
+          `INSERT ${into} VALUES (1, 1, ${someBytes}, ${someBytes})`,
+        ]) {
+          await refuses(opened, sql)
+        }
+        expect((await store.tileRoots(0, 0, 9)).map(([first]) => first)).toEqual([0, 1])
+      }))
+
+    it('stand beside the size that was last taken outside', () =>
+      withStore(async ({ store }) => {
+        expect(await store.anchoredSize()).toBe(0)
+        await store.addAnchored(4)
+        await store.addAnchored(9)
+        await store.addAnchored(9)
+        expect(await store.anchoredSize()).toBe(9)
+      }))
+  })
+
   describe('AuditEvents', () => {
     it('are found by patient, entity, agent and date', () =>
       withStore(async ({ store }) => {
