@@ -1,6 +1,6 @@
 import type { Auth } from '#auth/smart.ts'
-import type { DoorResponse } from '#core/http.ts'
 import { Failure } from '#core/failure.ts'
+import type { DoorResponse } from '#core/http.ts'
 import type { OpenRequest, Route } from './http.ts'
 
 /**
@@ -25,5 +25,9 @@ async function token(auth: Auth, { header, body, requestId, network }: OpenReque
 }
 
 function json(value: object, headers: Record<string, string> = {}): DoorResponse {
-  return { status: 200, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(value) }
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(value),
+  }
 }

@@ -166,20 +166,16 @@ describe('anybody else who asks why', () => {
 function postern(...parameters: string[]): { code: number | null; stdout: string } {
   const commandLine = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
   const env = { ...process.env, POSTERN_DATA: scene.clinic.folder, POSTERN_CLINIC: 'test' }
-  const { status, stdout } = spawnSync(process.execPath, [commandLine, ...parameters], { env, encoding: 'utf8' })
+  const { status, stdout } = spawnSync(process.execPath, [commandLine, ...parameters], {
+    env,
+    encoding: 'utf8',
+  })
   return { code: status, stdout }
 }
 
 describe('postern consent explain', () => {
   it('says the same on the command line', async () => {
-    const { code, stdout } = postern(
-      scene.clinic.folder,
-      '--json',
-      'consent',
-      'explain',
-      'ehr',
-      message,
-    )
+    const { code, stdout } = postern('--json', 'consent', 'explain', 'ehr', message)
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toEqual((await ask(officer, 'ehr', message)).body)
     const refused = postern('consent', 'explain', 'stranger', message)
