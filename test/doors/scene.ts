@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { registerClient } from '#auth/clients.ts'
 import type { Caller } from '#core/caller.ts'
 import type { Reference } from '#core/resource.ts'
 import { registerDestination } from '#outbound/destinations.ts'
 import { systemPorts } from '../../src/node.ts'
-import { openClinic, type TestClient, type TestClinic } from '../open-clinic.ts'
+import { clientWithKey, openClinic, type TestClient, type TestClinic } from '../open-clinic.ts'
+import type { Pharmacy } from '../peers/pharmacy.ts'
 
 /** A clinic with the organizations and clients around it, all registered through its own doors. */
 export interface Scene {
@@ -136,4 +139,89 @@ export function placesIn(receipt: { resources: string[] }, type: string): string
 // biome-ignore lint/suspicious/noExplicitAny: a bundle of anything
 export function resourcesOf(bundle: any): any[] {
   return (bundle.entry ?? []).map((entry: { resource: unknown }) => entry.resource)
+}
+
+/** A folder in which a scene was set and closed again, for a gateway of another process. */
+export interface Prepared {
+  /** What the gateway must be started with, so that its address is the one that clients' tokens name. */
+  settings: Record<string, string>
+  patient: Reference
+  /** The scene's clients, at the address where the gateway came up. */
+  clients(baseUrl: string): Pick<Scene, 'platform' | 'ehr' | 'auditor' | 'pharmacy'>
+}
+
+/** Sets the scene in a folder: an MLLP partner on this machine, and the systems that receive. */
+export async function prepareFolder(
+  folder: string,
+  receivers: { pharmacy?: Pick<Pharmacy, 'host' | 'port'>; ehr?: string; timeoutMs?: number },
+): Promise<Prepared> {
+  const scene = await openScene(await openClinic({}, folder))
+  const { clinic, organizations } = scene
+  const timeoutMs = receivers.timeoutMs ?? 5_000
+  if (receivers.pharmacy)
+    await scene.destination({
+      id: 'main-street',
+      name: 'Main Street Pharmacy',
+      role: 'pharmacy',
+      organization: organizations.mainStreet,
+      purpose: 'TREAT',
+      channel: {
+        kind: 'mllp',
+        host: receivers.pharmacy.host,
+        port: receivers.pharmacy.port,
+        timeoutMs,
+        sending: { application: 'POSTERN', facility: 'TEST' },
+        receiving: { application: 'DISPENSE', facility: 'MAIN' },
+      },
+    })
+  if (receivers.ehr)
+    await scene.destination({
+      id: 'northside-ehr',
+      name: 'Northside EHR',
+      role: 'ehr',
+      organization: organizations.northside,
+      purpose: 'TREAT',
+      channel: { kind: 'fhir', address: receivers.ehr, timeoutMs },
+    })
+  await registerClient(
+    clinic.store,
+    clinic.gateway.audit,
+    {
+      id: 'rxwriter',
+      name: 'RxWriter',
+      role: 'ehr',
+      organization: organizations.northside,
+      scopes: ['system/*.cruds'],
+      purposes: ['TREAT'],
+      grants: ['order-source'],
+      jwks: { keys: [] },
+      active: true,
+      hl7v2: { addresses: ['127.0.0.1'], timeZone: 'America/Chicago' },
+    },
+    { requestId: 'test-setup', at: systemPorts.clock.now() },
+  )
+  await clinic.stop()
+  const port = String(await freePort())
+  return {
+    settings: { POSTERN_PORT: port, POSTERN_MLLP_PORT: '0' },
+    patient: scene.patient,
+    clients(baseUrl) {
+      const again = ({ id, key }: TestClient, scopes: string[]) =>
+        clientWithKey(baseUrl, { id, scopes }, key, `${id}-1`)
+      return {
+        platform: again(scene.platform, ['system/*.cruds']),
+        ehr: again(scene.ehr, ['system/*.cruds']),
+        pharmacy: again(scene.pharmacy, ['system/*.cruds']),
+        auditor: again(scene.auditor, ['system/AuditEvent.rs']),
+      }
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
+  const address = probe.address()
+  await new Promise<void>((resolve) => probe.close(() => resolve()))
+  return typeof address === 'object' && address ? address.port : 0
 }
