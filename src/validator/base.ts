@@ -1,6 +1,11 @@
-import { compileBinding } from './coding.ts'
+import { collectEntries } from './bundle-links.ts'
+import { formBindings } from './coded-form.ts'
+import { compileBinding, compileForm, compilePreference } from './coding.ts'
+import { compileInvariants, inOrder } from './invariant.ts'
 import { compileMembers, type Member } from './members.ts'
+import { narrativeFault } from './narrative.ts'
 import { primitives } from './primitives.ts'
+import { textOf } from './probe.ts'
 import { compileReference, container } from './reference.ts'
 import { type Check, isRecord, note, noteAt, type Report } from './report.ts'
 import { type BaseTable, type ElementEntries, type ElementLine, type ElementType, readLine } from './table.ts'
@@ -15,6 +20,8 @@ interface Compiler {
   table: BaseTable
   resourceTypes: ReadonlySet<string>
   typeChecks: Map<string, Check>
+  /** Constraints by the path of the element they stand at. */
+  invariants: ReadonlyMap<string, Check>
   profiled: Profiled
 }
 
@@ -28,7 +35,13 @@ export interface Profiled {
 
 /** Compiles the base definitions to closures, each type when it is first met. */
 export function compileBase(table: BaseTable, profiled: Profiled): BaseChecks {
-  const compiler = { table, resourceTypes: new Set(table.resourceTypes), typeChecks: new Map(), profiled }
+  const compiler: Compiler = {
+    table,
+    resourceTypes: new Set(table.resourceTypes),
+    typeChecks: new Map(),
+    invariants: compileInvariants(table.constraints),
+    profiled,
+  }
   return { resource: (value, report, asked) => checkResource(compiler, value, report, asked) }
 }
 
@@ -51,15 +64,23 @@ function checkResource(compiler: Compiler, value: unknown, report: Report, asked
   }
 }
 
-type Scope = Pick<Report, 'contained' | 'referred' | 'inBundle'>
+type Scope = Pick<Report, 'contained' | 'referred' | 'inBundle' | 'entries' | 'resource' | 'root'>
 
 /** References to `#id` are resolved within one resource and what it contains. */
 function enterResource(value: Record<string, unknown>, report: Report): Scope {
-  const outer = { contained: report.contained, referred: report.referred, inBundle: report.inBundle }
+  const { contained: outerContained, referred, inBundle, entries, resource, root } = report
+  const outer = { contained: outerContained, referred, inBundle, entries, resource, root }
   const contained = Array.isArray(value.contained) ? value.contained.filter(isRecord) : []
-  report.contained = new Map(contained.map((item) => [String(item.id), String(item.resourceType ?? '')]))
+  report.contained = new Map(
+    contained.map((item) => [textOf(item, 'id') ?? '', textOf(item, 'resourceType') ?? '']),
+  )
   report.referred = new Set()
-  if (value.resourceType === 'Bundle') report.inBundle = true
+  report.resource = value
+  report.root = value
+  if (value.resourceType === 'Bundle') {
+    report.inBundle = true
+    report.entries = collectEntries(value)
+  }
   return outer
 }
 
@@ -88,9 +109,15 @@ function typeCheck(compiler: Compiler, name: string): Check {
     isResource: entry.kind === 'resource',
     element: lazyType(compiler, 'Element'),
   })
-  const whole = name === 'Extension' ? withExtensionRules(compiler, check) : check
+  const ruled = withInvariants(compiler, name, check)
+  const whole = name === 'Extension' ? withExtensionRules(compiler, ruled) : ruled
   compiler.typeChecks.set(name, whole)
   return whole
+}
+
+function withInvariants(compiler: Compiler, path: string, check: Check): Check {
+  const rules = compiler.invariants.get(path)
+  return rules ? inOrder([check, rules]) : check
 }
 
 /** Types contain each other (Identifier.assigner is a Reference with an identifier): compile when first used. */
@@ -111,12 +138,13 @@ function elementMembers(compiler: Compiler, entries: ElementEntries, path: strin
     if (typeof entry !== 'string') {
       const inner = elementMembers(compiler, entry, at)
       const check = compileMembers(inner, { isResource: false, element: lazyType(compiler, 'Element') })
-      return [member(line, name, name, check, false)]
+      return [member(line, name, name, withInvariants(compiler, at, check), false)]
     }
     return line.types.map((type) => {
       const json = name.endsWith('[x]') ? name.slice(0, -3) + capital(type.code) : name
       const check = at.endsWith('.contained') ? containedCheck(compiler) : valueCheck(compiler, type, line)
-      return member(line, name, json, check, Object.hasOwn(primitives, type.code))
+      const whole = withInvariants(compiler, at, check)
+      return member(line, name, json, whole, Object.hasOwn(primitives, type.code))
     })
   })
 }
@@ -150,7 +178,8 @@ function compileContent(compiler: Compiler, path: string): Check {
   for (const name of names) entries = typeof entries === 'object' ? entries[name] : undefined
   if (typeof entries !== 'object') throw new Error(`The definition table lacks the element ${path}`)
   const element = lazyType(compiler, 'Element')
-  const check = compileMembers(elementMembers(compiler, entries, path), { isResource: false, element })
+  const members = compileMembers(elementMembers(compiler, entries, path), { isResource: false, element })
+  const check = withInvariants(compiler, path, members)
   compiler.typeChecks.set(path, check)
   return check
 }
@@ -159,18 +188,19 @@ function valueCheck(compiler: Compiler, type: ElementType, line: ElementLine): C
   const checks = [typeOnly(compiler, type)]
   const systems = line.codes ? compiler.table.codes[line.codes] : undefined
   if (line.codes && systems) checks.push(compileBinding(line.codes, systems))
+  const form = line.codes ? formBindings[line.codes] : undefined
+  if (form) checks.push(compileForm(form))
+  const wished = line.preferred ? compiler.table.codes[line.preferred] : undefined
+  if (line.preferred && wished) checks.push(compilePreference(line.preferred, wished))
   if (type.code === 'Reference') checks.push(compileReference(type.targets, compiler.resourceTypes))
-  const [only, second] = checks
-  if (only && !second) return only
-  return (value, report) => {
-    for (const check of checks) check(value, report)
-  }
+  return inOrder(checks)
 }
 
 function typeOnly(compiler: Compiler, type: ElementType): Check {
   if (type.code === 'Resource') return (value, report) => checkResource(compiler, value, report)
   const primitive = primitives[type.code]
   if (!primitive) return lazyType(compiler, type.code)
+  if (type.code === 'xhtml') return checkNarrative
   const text = `The value must be ${primitive.form} (type ${type.code}).`
   const mayRefer = ['uri', 'url', 'canonical'].includes(type.code)
   return (value, report) => {
@@ -178,6 +208,12 @@ function typeOnly(compiler: Compiler, type: ElementType): Check {
     else if (mayRefer && typeof value === 'string' && value.startsWith('#'))
       report.referred.add(value.slice(1))
   }
+}
+
+function checkNarrative(value: unknown, report: Report): void {
+  const fault =
+    typeof value === 'string' ? narrativeFault(value) : 'A narrative is XHTML in a string (txt-1).'
+  if (fault) note(report, 'invariant', fault)
 }
 
 /** https://hl7.org/fhir/R4/references.html#contained and dom-2, dom-4, dom-5. */
@@ -202,8 +238,11 @@ function containedCheck(compiler: Compiler): Check {
     const type = value.resourceType
     if (Object.hasOwn(compiler.table.types, type) && compiler.table.types[type]?.kind === 'resource') {
       report.referred.delete(container)
+      const { resource } = report
+      report.resource = value
       typeCheck(compiler, type)(value, report)
       compiler.profiled.claimed(value, report)
+      report.resource = resource
       // What points back at its container belongs there by that (dom-3).
       if (report.referred.has(container) && typeof value.id === 'string') report.referred.add(value.id)
     } else if (!compiler.resourceTypes.has(type)) {

@@ -1,4 +1,5 @@
 import { decimalOf } from '#core/decimal.ts'
+import { textOf } from './probe.ts'
 import { isRecord } from './report.ts'
 import { type BaseTable, type ElementEntries, readLine } from './table.ts'
 
@@ -70,8 +71,8 @@ export function compileRestore(table: BaseTable): Restore {
   }
 
   function restoreResource(value: unknown): unknown {
-    if (!isRecord(value) || !Object.hasOwn(table.types, String(value.resourceType))) return value
-    return restoreType(String(value.resourceType))(value)
+    const type = textOf(value, 'resourceType')
+    return type !== undefined && Object.hasOwn(table.types, type) ? restoreType(type)(value) : value
   }
 
   return restoreResource

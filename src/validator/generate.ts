@@ -8,7 +8,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CodeSystem, ElementDefinition, StructureDefinition, ValueSet } from 'fhir/r4'
-import { type BaseTable, type ElementEntries, type SystemCodes, writeLine } from './table.ts'
+import { formBindings } from './coded-form.ts'
+import {
+  type BaseTable,
+  type ConstraintEntry,
+  type ElementEntries,
+  type SystemCodes,
+  writeLine,
+} from './table.ts'
 import { expandValueSet } from './value-set.ts'
 
 /** The types that the gateway serves (spec: FHIR API, first paragraph), and Parameters for operations. */
@@ -22,8 +29,11 @@ const served =
 const specification = 'http://hl7.org/fhir/StructureDefinition/'
 const folders = process.argv.slice(2)
 
-/** Bound elements whose value set is checked by form instead: no list of them is small. */
-const byForm = new Set(['http://hl7.org/fhir/ValueSet/mimetypes', 'http://hl7.org/fhir/ValueSet/currencies'])
+/** Held by the walk itself (base.ts, members.ts, reference.ts, narrative.ts), or advice that nobody follows (dom-6, *-0). */
+const heldElsewhere = /^(?:ele-1|ext-1|dom-[2-6]|ref-1|txt-[12]|[a-z]+-0)$/
+
+/** Longer lists of an extensible binding are not worth their weight for a warning. */
+const maxPreferred = 60
 
 let byUrl: Map<string, ValueSet | CodeSystem> | undefined
 
@@ -31,22 +41,43 @@ process.stdout.write(`${print(table())}\n`)
 
 function table(): BaseTable {
   const codes: Record<string, SystemCodes> = {}
+  const constraints: Record<string, ConstraintEntry & { at: string[] }> = {}
   const types: BaseTable['types'] & Record<string, { kind: string; elements: ElementEntries }> = {}
   const wanted = [...served, 'Extension', 'Meta', 'Narrative', 'Element', 'BackboneElement']
   for (let name = wanted.shift(); name; name = wanted.shift()) {
     if (types[name]) continue
     const definition = load<StructureDefinition>('StructureDefinition', name)
     if (definition.kind === 'primitive-type') continue
-    const elements = (definition.snapshot?.element ?? []).slice(1)
+    const [root, ...elements] = definition.snapshot?.element ?? []
+    if (root) collect(root, definition, constraints)
     for (const element of elements) {
+      collect(element, definition, constraints)
       for (const type of element.type ?? []) wanted.push(typeName(type, element))
       const valueSet = requiredValueSet(element)
-      if (valueSet && !codes[valueSet]) codes[valueSet] = expansion(valueSet)
+      if (valueSet && !Object.hasOwn(formBindings, valueSet)) codes[valueSet] ??= expansion(valueSet)
+      const preferred = preferredValueSet(element)
+      if (preferred) codes[preferred] ??= expansion(preferred)
     }
     types[name] = { kind: definition.kind, elements: nest(elements, name) }
   }
   const ordered = Object.fromEntries(Object.entries(types).sort(([a], [b]) => (a < b ? -1 : 1)))
-  return { fhirVersion: '4.0.1', resourceTypes: resourceTypes(), types: ordered, codes }
+  return { fhirVersion: '4.0.1', resourceTypes: resourceTypes(), types: ordered, codes, constraints }
+}
+
+/** Adds the constraints of an element to the table, at its path. */
+function collect(
+  element: ElementDefinition,
+  definition: StructureDefinition,
+  constraints: Record<string, ConstraintEntry & { at: string[] }>,
+): void {
+  for (const { key, severity, human, expression } of element.constraint ?? []) {
+    if (heldElsewhere.test(key) || !expression) continue
+    // Two definitions use the key inv-1 for different rules.
+    const taken = constraints[key] && constraints[key].expression !== expression
+    const name = taken ? `${key} ${definition.type}` : key
+    constraints[name] ??= { at: [], human, expression, ...(severity === 'warning' ? { warning: true } : {}) }
+    constraints[name].at.push(element.path)
+  }
 }
 
 function nest(elements: readonly ElementDefinition[], parent: string): ElementEntries {
@@ -68,6 +99,7 @@ function lineOf(element: ElementDefinition): string {
     types: (element.type ?? []).map((type) => ({ code: typeName(type, element), targets: targets(type) })),
     contentOf: element.contentReference?.split('#')[1],
     codes: requiredValueSet(element),
+    preferred: preferredValueSet(element),
   })
 }
 
@@ -84,10 +116,25 @@ function targets(type: { code: string; targetProfile?: string[] }): string[] | u
   return names.includes('Resource') ? undefined : names
 }
 
+/** The value set that a code must be from: that of a required binding, or the widest that another one allows. */
 function requiredValueSet(element: ElementDefinition): string | undefined {
-  if (element.binding?.strength !== 'required') return undefined
-  const valueSet = element.binding.valueSet?.split('|')[0]
-  return valueSet && !byForm.has(valueSet) ? valueSet : undefined
+  const { binding } = element
+  const widest = binding?.extension?.find(
+    (extension) => extension.url === `${specification}elementdefinition-maxValueSet`,
+  )?.valueCanonical
+  const valueSet = (binding?.strength === 'required' ? binding.valueSet : widest)?.split('|')[0]
+  return valueSet === 'http://hl7.org/fhir/ValueSet/all-languages' || binding?.strength === 'required'
+    ? valueSet
+    : undefined
+}
+
+/** The value set of an extensible binding, where it is short and can be enumerated. */
+function preferredValueSet(element: ElementDefinition): string | undefined {
+  if (element.binding?.strength !== 'extensible' || requiredValueSet(element)) return undefined
+  const valueSet = element.binding.valueSet?.split('|')[0] ?? ''
+  const codes = expandValueSet(valueSet, (kind, url) => find(kind, url))
+  const count = codes ? Object.values(codes).flat().length : 0
+  return count > 0 && count <= maxPreferred ? valueSet : undefined
 }
 
 function expansion(valueSet: string): SystemCodes {
@@ -131,7 +178,8 @@ function print(value: BaseTable): string {
     `  "fhirVersion": ${JSON.stringify(value.fhirVersion)},`,
     `  "resourceTypes": ${JSON.stringify(value.resourceTypes)},`,
     `  "types": {\n${rows(value.types).join(',\n')}\n  },`,
-    `  "codes": {\n${rows(value.codes).join(',\n')}\n  }`,
+    `  "codes": {\n${rows(value.codes).join(',\n')}\n  },`,
+    `  "constraints": {\n${rows(value.constraints).join(',\n')}\n  }`,
     '}',
   ].join('\n')
 }

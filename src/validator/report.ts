@@ -3,6 +3,9 @@ import type { Issue } from '#core/failure.ts'
 /** Issues beyond these are not listed: whoever sent so many mends the first ones first. */
 const maxIssues = 100
 
+/** Warnings beyond these are not listed, so that errors find room. */
+const maxWarnings = 40
+
 /** Deeper elements are not looked at: JSON from a door ends at 64 levels, each of which adds at most two steps. */
 const maxSteps = 160
 
@@ -19,10 +22,27 @@ export interface Report {
   referred: Set<string>
   /** Inside a Bundle, references may be conditional and resolve to other entries. */
   inBundle: boolean
+  /** Types of the resources in the Bundle around, by fullUrl. */
+  entries: ReadonlyMap<string, string>
+  /** What `%resource` and `%rootResource` stand for: the resource being looked at, and the one that contains it. */
+  resource: unknown
+  root: unknown
+  /** Copies made for FHIRPath in this validation. */
+  plain: Map<object, unknown>
 }
 
 export function newReport(root: string): Report {
-  return { issues: [], path: [root], contained: new Map(), referred: new Set(), inBundle: false }
+  return {
+    issues: [],
+    path: [root],
+    contained: new Map(),
+    referred: new Set(),
+    inBundle: false,
+    entries: new Map(),
+    resource: undefined,
+    root: undefined,
+    plain: new Map(),
+  }
 }
 
 /**
@@ -38,6 +58,15 @@ export function note(
   if (report.issues.length >= maxIssues) return
   const known = report.issues.some((issue) => issue.text === text && issue.expression === expression)
   if (!known) report.issues.push({ code, severity: 'error', text, expression })
+}
+
+/** Notes what is allowed and still better otherwise: a warning refuses nothing. */
+export function warn(report: Report, code: string, text: string): void {
+  const warnings = report.issues.filter((issue) => issue.severity === 'warning')
+  if (warnings.length >= maxWarnings) return
+  const expression = expressionOf(report.path)
+  if (warnings.some((issue) => issue.text === text && issue.expression === expression)) return
+  report.issues.push({ code, severity: 'warning', text, expression })
 }
 
 export function noteAt(report: Report, step: string | number, code: string, text: string): void {

@@ -1,4 +1,5 @@
 import { equalsFixed, matchesPattern } from './pattern.ts'
+import { textOf } from './probe.ts'
 import type { ProfileNode } from './profile-tree.ts'
 import { isRecord, newReport, type Report } from './report.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -112,7 +113,7 @@ function expectation(
     binding?.strength === 'required' && binding.valueSet ? surroundings.codes(binding.valueSet) : undefined
   if (!systems) return undefined
   const listed = (coding: unknown) =>
-    isRecord(coding) && (systems[String(coding.system)]?.includes(String(coding.code)) ?? false)
+    systems[textOf(coding, 'system') ?? '']?.includes(textOf(coding, 'code') ?? '') ?? false
   const all = new Set(Object.values(systems).flat())
   return (value) =>
     typeof value === 'string'
@@ -125,9 +126,7 @@ function byType(path: string, slice: ProfileNode): Belongs {
   const types = (at?.definition.type ?? []).map((type) => type.code)
   return (item) => {
     if (path === '$this' && item.type !== undefined) return types.includes(item.type)
-    return valuesAt(item.value, path).some(
-      (value) => isRecord(value) && types.includes(String(value.resourceType)),
-    )
+    return valuesAt(item.value, path).some((value) => types.includes(textOf(value, 'resourceType') ?? ''))
   }
 }
 

@@ -8,8 +8,21 @@ export interface BaseTable {
   resourceTypes: readonly string[]
   /** Types by name. */
   types: Readonly<Record<string, TypeEntry>>
-  /** Codes of required bindings: value set canonical → system → codes. */
+  /** Codes of required and extensible bindings: value set canonical → system → codes. */
   codes: CodeTable
+  /** Constraints by key, but for those that the walk itself holds (ele-1, ext-1, dom-*, ref-1). */
+  constraints: Readonly<Record<string, ConstraintEntry>>
+}
+
+/** https://hl7.org/fhir/R4/elementdefinition-definitions.html#ElementDefinition.constraint */
+export interface ConstraintEntry {
+  /** Paths of the elements it stands at: `Period`, `Timing.repeat`. */
+  at: readonly string[]
+  human: string
+  /** FHIRPath. */
+  expression: string
+  /** Worth a warning only. */
+  warning?: boolean
 }
 
 interface TypeEntry {
@@ -19,8 +32,8 @@ interface TypeEntry {
 
 /**
  * Elements by name (`value[x]` for a choice), in the order of the definition. An element is a line such as
- * `1..1 code @http://…/event-status`, `0..* Reference(Patient|Group)`, `0..1 string|Attachment` or
- * `0..* #Questionnaire.item`; one with elements of its own is a record with its line under the empty name.
+ * `1..1 code @http://…/event-status` (required binding), `0..1 CodeableConcept ~http://…/identifier-type` (extensible),
+ * `0..* Reference(Patient|Group)`, `0..1 string|Attachment` or `0..* #Questionnaire.item`; one with elements of its own is a record with its line under the empty name.
  */
 export interface ElementEntries {
   readonly [name: string]: string | ElementEntries
@@ -44,6 +57,8 @@ export interface ElementLine {
   contentOf?: string
   /** Value set of a required binding. */
   codes?: string
+  /** Value set of an extensible binding. */
+  preferred?: string
 }
 
 /** Reads one line of the table; the inverse of `writeLine`. */
@@ -54,6 +69,7 @@ export function readLine(line: string): ElementLine {
   if (content.startsWith('#')) return { ...common, types: [], contentOf: content.slice(1) }
   // A type list splits at bars outside of parentheses: `string|Reference(Patient|Group)`.
   const types = (content.match(/[A-Za-z0-9]+(?:\([^)]*\))?/g) ?? []).map(readType)
+  if (binding?.startsWith('~')) return { ...common, types, preferred: binding.slice(1) }
   return { ...common, types, codes: binding?.slice(1) }
 }
 
@@ -63,7 +79,8 @@ export function writeLine(line: ElementLine): string {
     type.targets ? `${type.code}(${type.targets.join('|')})` : type.code,
   )
   const content = line.contentOf ? `#${line.contentOf}` : types.join('|')
-  return `${line.min}..${max} ${content}${line.codes ? ` @${line.codes}` : ''}`
+  const binding = line.codes ? ` @${line.codes}` : line.preferred ? ` ~${line.preferred}` : ''
+  return `${line.min}..${max} ${content}${binding}`
 }
 
 function readType(text: string): ElementType {

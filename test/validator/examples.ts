@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import type { Issue } from '#core/failure.ts'
 import type { Resource } from '#core/resource.ts'
 import { parseJson } from '#formats/json.ts'
 import { createValidator } from '#validator/validator.ts'
@@ -21,4 +22,9 @@ export function readFolder(folder: string): Map<string, Resource> {
 /** The validator as the gateway has it, with further profiles on top. */
 export function validatorWith(...profiles: Resource[]) {
   return createValidator({ base, profiles: [...readFolder('profiles').values(), ...profiles] })
+}
+
+/** What refuses a resource; warnings do not. */
+export function errorsOf(issues: readonly Issue[]): readonly Issue[] {
+  return issues.filter((issue) => issue.severity !== 'warning')
 }

@@ -1,0 +1,12 @@
+import { textOf } from './probe.ts'
+import { isRecord } from './report.ts'
+
+/** Types of a Bundle's resources by their fullUrl, for references that resolve within it. */
+export function collectEntries(bundle: Record<string, unknown>): ReadonlyMap<string, string> {
+  const entries = new Map<string, string>()
+  for (const entry of Array.isArray(bundle.entry) ? bundle.entry : []) {
+    if (!isRecord(entry) || typeof entry.fullUrl !== 'string' || !isRecord(entry.resource)) continue
+    entries.set(entry.fullUrl, textOf(entry.resource, 'resourceType') ?? '')
+  }
+  return entries
+}
