@@ -116,13 +116,14 @@ describe('substitution is told explicitly', () => {
     expect(fieldsOf(await sentFor(receipt.deliveries[0]), 'RXE')[9]?.split('^')[0]).toBe(code)
   })
 
-  it('unspecified is neither yes nor no', async () => {
-    const { order } = await send(
+  it('unspecified is neither yes nor no, and RXE-9 0', async () => {
+    const { order, receipt } = await send(
       attested({ id: 'substitution-open', substitution: { allowed: 'unspecified' } }),
     )
     const { substitution } = (await scene.pharmacy.request('GET', `/fhir/${order}`)).body
     expect(substitution.allowedBoolean).toBeUndefined()
     expect(substitution.allowedCodeableConcept).toBeDefined()
+    expect(fieldsOf(await sentFor(receipt.deliveries[0]), 'RXE')[9]).toBe('0')
   })
 })
 
@@ -222,6 +223,7 @@ describe('a pharmacy', () => {
       status: 'completed',
       medicationCodeableConcept: read.body.medicationCodeableConcept,
       subject: { reference: scene.patient },
+      whenHandedOver: '2026-11-21T10:00:00Z',
       performer: [{ actor: { reference: scene.organizations.mainStreet } }],
       authorizingPrescription: [{ reference: own }],
       quantity: { value: 100, unit: 'mL' },

@@ -190,7 +190,9 @@ const substitutions: Record<string, string> = {
 function substitutionCode(substitution: MedicationRequest['substitution']): string {
   if (!substitution) return '0'
   if (substitution.allowedBoolean !== undefined) return substitution.allowedBoolean ? 'G' : 'N'
-  const code = substitutions[substitution.allowedCodeableConcept?.coding?.[0]?.code ?? '']
+  const [meant] = substitution.allowedCodeableConcept?.coding ?? []
+  if (meant?.system === 'http://terminology.hl7.org/CodeSystem/data-absent-reason') return '0'
+  const code = substitutions[meant?.code ?? '']
   if (!code)
     throw new Failure('unsupported', [
       { text: 'HL7 v2 cannot say this substitution', expression: place('substitution') },
