@@ -1,9 +1,9 @@
 import type { CapabilityStatement, CapabilityStatementRestResource } from 'fhir/r4'
 import type { Interaction } from '#core/caller.ts'
-import { searchParameters } from '#store/search-parameters.ts'
+import { generalParameters, type SearchParameter, searchParameters } from '#store/search-parameters.ts'
 import type { FhirPorts } from './call.ts'
 import { isServed, routes } from './routes.ts'
-import { includesOf } from './search/include-table.ts'
+import { includesOf, revincludesOf } from './search/include-table.ts'
 
 /** What is served, from the tables that serve it: https://hl7.org/fhir/R4/capabilitystatement.html (F11) */
 export function capabilityStatement(ports: FhirPorts, types: readonly string[]): CapabilityStatement {
@@ -55,16 +55,21 @@ function resourceOf(type: string, profiles: readonly string[] = []): CapabilityS
     conditionalDelete: 'not-supported',
     referencePolicy: ['literal', 'logical'],
     searchInclude: includesOf(type),
+    searchRevInclude: revincludesOf(type),
     searchParam: [
       { name: '_id', type: 'token' },
       { name: '_lastUpdated', type: 'date' },
-      ...(searchParameters[type] ?? []).map(({ name, kind, perPatient }) => ({
-        name,
-        type: kind,
-        ...(perPatient ? { documentation: 'Searched within one patient: needs the patient parameter.' } : {}),
-      })),
+      ...[...(searchParameters[type] ?? []), ...generalParameters].map(parameterOf),
     ],
   }
+}
+
+function parameterOf(parameter: SearchParameter) {
+  const { name, kind, perPatient, opened } = parameter
+  const documentation = perPatient
+    ? 'Searched within one patient: needs the patient parameter.'
+    : opened && 'Looked at in opened candidates: needs a parameter that names few, such as identifier.'
+  return { name, type: kind, ...(documentation ? { documentation } : {}) }
 }
 
 type InteractionCode = NonNullable<CapabilityStatementRestResource['interaction']>[number]['code']

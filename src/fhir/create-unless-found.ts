@@ -1,9 +1,7 @@
-import { Failure } from '#core/failure.ts'
 import type { Resource } from '#core/resource.ts'
 import type { Answer, Call } from './call.ts'
+import { findOnly } from './find-only.ts'
 import { writeResponse } from './respond.ts'
-import { fillPage } from './search/page.ts'
-import { parseSearch } from './search/parse.ts'
 import { findVisible } from './show.ts'
 import { traceDecision, traceResource } from './trail.ts'
 import { type Place, prepareWrite } from './write.ts'
@@ -23,21 +21,7 @@ export async function createUnlessFound(
   tries = 1,
 ): Promise<Answer> {
   const query = new URLSearchParams(condition.replace(/^[^=]*\?/, ''))
-  const search = parseSearch(call, query, 'strict')
-  if (search.criteria.length === 0) {
-    throw new Failure(
-      'malformed',
-      'If-None-Exist holds no search parameter; name one, as identifier=system|value.',
-    )
-  }
-  // What the caller may not search for it could not find, and would make again and again.
-  const gate = call.ports.access.gate(call.request.caller, 'search', call.type)
-  if (!gate.permit)
-    throw new Failure('forbidden', `If-None-Exist needs a token that allows search of ${call.type}.`)
-  const { matches } = await fillPage(call, { ...search, count: 2 })
-  if (matches.length > 1)
-    throw new Failure('precondition-failed', 'If-None-Exist finds more than one resource.')
-  const [found] = matches
+  const found = await findOnly(call, query, 'If-None-Exist')
   if (found) {
     traceDecision(call.trail, found.decision)
     traceResource(call.trail, found.resource)

@@ -16,6 +16,11 @@ export interface Shown {
   text: string
 }
 
+/** The resource as the caller sees it. */
+export function seenOf({ text, stored, resource }: Shown): Identified {
+  return text === stored.json ? resource : JSON.parse(text)
+}
+
 /** One failure for what is missing and for what is hidden, so that nobody can tell them apart (ACC12). */
 export function absent(): Failure {
   return new Failure('not-found', 'There is no such resource.')

@@ -1,10 +1,9 @@
-import { requireOrderChange } from '#care/order-change.ts'
-import type { ResourceWrite } from '#core/commit.ts'
+import { consequencesOf } from '#care/consequences.ts'
 import type { Decision } from '#core/decision.ts'
 import { Failure } from '#core/failure.ts'
 import type { Stored } from '#core/ports.ts'
 import { type Identified, type Resource, versioned } from '#core/resource.ts'
-import { stringifyJson } from '#formats/json.ts'
+import { parseJson, stringifyJson } from '#formats/json.ts'
 import type { Answer, Call } from './call.ts'
 import { requireValid } from './incoming.ts'
 import { writeResponse } from './respond.ts'
@@ -27,20 +26,22 @@ export async function prepareWrite(call: Call, incoming: Resource, place: Place)
   const resource = versioned(incoming, place.id, place.version, at)
   requireValid(call, resource)
   const decision = await requireAllowed(call, resource, place.previous)
-  requireOrderChange(place.previous, resource)
-  traceResource(call.trail, resource, place.version)
-  const write: ResourceWrite = { resource, version: place.version, updated: at, previous: place.previous }
+  const { store, ids, access } = call.ports
+  const { caller } = call.request
+  const ports = { store, ids, access, parse: parseJson }
+  const { result, writes } = await consequencesOf(ports, { caller, resource, ...place, at })
+  for (const write of writes) traceResource(call.trail, write.resource, write.version)
   const stored: Stored = {
     type: call.type,
     id: place.id,
-    version: place.version,
+    version: result.version,
     deleted: false,
     updated: at,
     json: '',
   }
   const status = place.previous ? 200 : 201
-  const text = stringifyJson(call.ports.access.redact(decision, resource))
-  return { response: writeResponse(call, status, stored, text), writes: [write] }
+  const text = stringifyJson(access.redact(decision, result.resource))
+  return { response: writeResponse(call, status, stored, text), writes }
 }
 
 async function requireAllowed(call: Call, incoming: Identified, stored?: Identified): Promise<Decision> {

@@ -1,6 +1,7 @@
 import type { Resource } from '#core/resource.ts'
 import { type DateRange, dateRange, farFuture, farPast, undated } from './date-range.ts'
 import { type SearchParameter, searchParameters } from './search-parameters.ts'
+import { prefixesOf } from './string-prefixes.ts'
 
 /** One value for equality search; `perPatient` values are hashed under the patient's own key. */
 interface TokenRow {
@@ -21,28 +22,43 @@ export interface IndexRows {
 /**
  * Everything a resource can be found by, each row once. A coded value or identifier gives `system|code`, `code` and
  * `system|`, or `|code` and `code` where it has no system; a reference gives `Type/id` without version, and what it
- * names by identifier goes under `<param>:identifier`; a canonical gives itself and itself without version. A date that
- * is absent has a row too, so that the order of that date holds every resource.
+ * names by identifier goes under `<param>:identifier`; a canonical gives itself and itself without version; a string gives
+ * its beginnings. A date that is absent has a row too, so that the order of that date holds every resource.
  * `_id` and `_lastUpdated` are the store's own.
  */
 export function indexRows(resource: Resource): IndexRows {
-  const tokens = new Map<string, TokenRow>()
+  const tokens: TokenRow[] = []
   const dates: DateRow[] = []
   for (const parameter of searchParameters[resource.resourceType] ?? []) {
-    const add = (value: string, param = parameter.name) =>
-      tokens.set(`${param} ${value}`, { param, value, ...(parameter.perPatient ? { perPatient: true } : {}) })
-    for (const element of parameter.paths.flatMap((path) => elementsAt(resource, path.split('.')))) {
-      if (parameter.kind === 'date') dates.push(...dateRows(parameter.name, element))
-      else if (parameter.kind === 'uri') for (const value of uriValues(element)) add(value)
-      else if (parameter.kind === 'token') for (const value of tokenValues(element)) add(value)
-      else addReference(parameter, element, add)
-    }
-    if (parameter.kind === 'date' && !dates.some((row) => row.param === parameter.name)) {
-      dates.push({ param: parameter.name, low: undated, high: undated })
-    }
+    if (parameter.opened) continue
+    const rows = parameterRows(resource, parameter)
+    tokens.push(...rows.tokens)
+    dates.push(...rows.dates)
   }
-  return { tokens: [...tokens.values()], dates }
+  return { tokens, dates }
 }
+
+/** The rows of one parameter. */
+export function parameterRows(resource: Resource, parameter: SearchParameter): IndexRows {
+  const { name, kind, perPatient } = parameter
+  const elements = parameter.paths
+    .flatMap((path) => elementsAt(resource, path.split('.')))
+    .filter((element) => !parameter.system || isOfSystem(element, parameter.system))
+  if (kind === 'date') {
+    const dates = elements.flatMap((element) => dateRows(name, element))
+    return { tokens: [], dates: dates.length > 0 ? dates : [{ param: name, low: undated, high: undated }] }
+  }
+  const tokens = new Map<string, TokenRow>()
+  const add = (value: string, param = name) =>
+    tokens.set(`${param} ${value}`, { param, value, ...(perPatient ? { perPatient } : {}) })
+  for (const element of elements) {
+    if (kind === 'reference') addReference(parameter, element, add)
+    else for (const value of valuesOf[kind](element)) add(value)
+  }
+  return { tokens: [...tokens.values()], dates: [] }
+}
+
+const valuesOf = { token: tokenValues, uri: uriValues, string: stringValues } as const
 
 /** The values at a path: arrays are walked through, absent steps give nothing. */
 export function elementsAt(value: unknown, steps: readonly string[]): unknown[] {
@@ -85,6 +101,14 @@ function uriValues(element: unknown): string[] {
   if (typeof element !== 'string') return []
   const bar = element.indexOf('|')
   return bar < 0 ? [element] : [element, element.slice(0, bar)]
+}
+
+function stringValues(element: unknown): string[] {
+  return typeof element === 'string' ? prefixesOf(element) : []
+}
+
+function isOfSystem(element: unknown, system: string): boolean {
+  return (element as { system?: unknown } | null)?.system === system
 }
 
 function dateRows(param: string, element: unknown): DateRow[] {

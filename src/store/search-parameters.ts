@@ -5,7 +5,7 @@
  */
 export interface SearchParameter {
   name: string
-  kind: 'token' | 'reference' | 'date' | 'uri'
+  kind: 'token' | 'reference' | 'date' | 'uri' | 'string'
   /** Element paths below the resource; arrays are walked through. */
   paths: readonly string[]
   /** Types a reference may point to: others are not indexed, and a bare id in a query means these. */
@@ -15,6 +15,13 @@ export interface SearchParameter {
    * and found only together with `patient` or `subject` (CRY8).
    */
   perPatient?: true
+  /**
+   * Never indexed, since its few values or its order would tell too much: looked at in the opened candidates of another,
+   * selective parameter (docs/threat-model.md).
+   */
+  opened?: true
+  /** Contact points of this system only. */
+  system?: string
 }
 
 const people = ['Practitioner', 'PractitionerRole', 'Organization', 'Patient', 'RelatedPerson', 'Device']
@@ -35,6 +42,14 @@ function uri(name: string, ...paths: string[]): SearchParameter {
   return { name, kind: 'uri', paths }
 }
 
+function string(name: string, ...paths: string[]): SearchParameter {
+  return { name, kind: 'string', paths }
+}
+
+function opened(parameter: SearchParameter): SearchParameter {
+  return { ...parameter, opened: true }
+}
+
 function telling(parameter: SearchParameter): SearchParameter {
   return { ...parameter, perPatient: true }
 }
@@ -43,6 +58,28 @@ function telling(parameter: SearchParameter): SearchParameter {
 function patient(path: string): SearchParameter {
   return reference('patient', path, ['Patient'])
 }
+
+const nameParts = ['name.family', 'name.given', 'name.text', 'name.prefix', 'name.suffix']
+const addressParts = ['line', 'city', 'district', 'state', 'postalCode', 'country', 'text']
+
+/** What a person is found by beside an identifier. */
+const person: readonly SearchParameter[] = [
+  string('name', ...nameParts),
+  string('family', 'name.family'),
+  string('given', 'name.given'),
+]
+const phone: SearchParameter = { ...token('phone', 'telecom'), system: 'phone' }
+const email: SearchParameter = { ...token('email', 'telecom'), system: 'email' }
+const reach: readonly SearchParameter[] = [token('telecom', 'telecom'), phone, email]
+const place: readonly SearchParameter[] = [
+  string('address', ...addressParts.map((part) => `address.${part}`)),
+  string('address-city', 'address.city'),
+  string('address-state', 'address.state'),
+  string('address-postalcode', 'address.postalCode'),
+  string('address-country', 'address.country'),
+]
+const gender = opened(token('gender', 'gender'))
+const birthdate = opened(date('birthdate', 'birthDate'))
 
 const identifier = token('identifier', 'identifier')
 const status = token('status', 'status')
@@ -112,6 +149,12 @@ export const searchParameters: Readonly<Record<string, readonly SearchParameter[
   Patient: [
     identifier,
     active,
+    ...person,
+    birthdate,
+    gender,
+    opened(date('death-date', 'deceasedDateTime')),
+    ...reach,
+    ...place,
     reference('general-practitioner', 'generalPractitioner', [
       'Practitioner',
       'PractitionerRole',
@@ -120,8 +163,18 @@ export const searchParameters: Readonly<Record<string, readonly SearchParameter[
     reference('organization', 'managingOrganization', ['Organization']),
     reference('link', 'link.other', ['Patient', 'RelatedPerson']),
   ],
-  RelatedPerson: [patient('patient'), identifier, active],
-  Practitioner: [identifier, active],
+  RelatedPerson: [
+    patient('patient'),
+    identifier,
+    active,
+    string('name', ...nameParts),
+    birthdate,
+    gender,
+    ...reach,
+    ...place,
+    token('relationship', 'relationship'),
+  ],
+  Practitioner: [identifier, active, ...person, gender, ...reach, ...place],
   PractitionerRole: [
     identifier,
     active,
@@ -131,7 +184,14 @@ export const searchParameters: Readonly<Record<string, readonly SearchParameter[
     token('specialty', 'specialty'),
     date('date', 'period'),
   ],
-  Organization: [identifier, active, token('type', 'type'), reference('partof', 'partOf', ['Organization'])],
+  Organization: [
+    identifier,
+    active,
+    string('name', 'name', 'alias'),
+    ...place,
+    token('type', 'type'),
+    reference('partof', 'partOf', ['Organization']),
+  ],
   Medication: [identifier, status, token('code', 'code')],
   Device: [
     identifier,
@@ -195,6 +255,14 @@ export const searchParameters: Readonly<Record<string, readonly SearchParameter[
     token('agent-role', 'agent.role'),
     token('signature-type', 'signature.type'),
   ],
+  DetectedIssue: [
+    patient('patient'),
+    identifier,
+    token('code', 'code'),
+    reference('implicated', 'implicated'),
+    reference('author', 'author', ['Practitioner', 'PractitionerRole', 'Device']),
+    date('identified', 'identifiedDateTime', 'identifiedPeriod'),
+  ],
   /** Rows of these are made by the store from the audit entry; `agent` holds the client id. */
   AuditEvent: [
     patient('entity.what'),
@@ -207,6 +275,8 @@ export const searchParameters: Readonly<Record<string, readonly SearchParameter[
     status,
     uri('url', 'url'),
     token('version', 'version'),
+    string('name', 'name'),
+    string('title', 'title'),
     token('code', 'item.code'),
     token('subject-type', 'subjectType'),
     date('date', 'date'),
@@ -214,6 +284,19 @@ export const searchParameters: Readonly<Record<string, readonly SearchParameter[
   ],
 }
 
+/** Of every type. Labels and tags are looked at in opened candidates; `meta.security` is hidden from a narrowed view. */
+export const generalParameters: readonly SearchParameter[] = [
+  opened(token('_tag', 'meta.tag')),
+  opened(token('_security', 'meta.security')),
+  opened(uri('_profile', 'meta.profile')),
+]
+
+/** When a resource was changed last: the store's own. */
+export const lastUpdated: SearchParameter = { name: '_lastUpdated', kind: 'date', paths: [] }
+
 export function searchParameter(type: string, name: string): SearchParameter | undefined {
-  return searchParameters[type]?.find((parameter) => parameter.name === name)
+  const own = searchParameters[type]
+  return (
+    own && (own.find((each) => each.name === name) ?? generalParameters.find((each) => each.name === name))
+  )
 }

@@ -5,6 +5,7 @@ import { type OpenFhir, openFhir } from './open-fhir.ts'
 interface Cases {
   date: { fixture: (string | { start: string; end: string })[]; cases: { query: string; r4Text: number[] }[] }
   token: { fixture: object[]; cases: { query: string; match: number[] }[] }
+  string: { fixture: { city: string; family: string; given?: string }[]; cases: [string, number[]][] }
   uri: { fixture: string[]; cases: [string, string, number[]][] }
 }
 
@@ -29,8 +30,15 @@ describe('search as R4 says', () => {
       type: [Array.isArray(type) ? { coding: type } : type],
     }))
     const named = cases.uri.fixture.map((url) => ({ resourceType: 'Questionnaire', url }))
+    const people = cases.string.fixture.map(({ city, family, given }) => ({
+      resourceType: 'Patient',
+      // The empty search of a modifier that opens its candidates goes over one practitioner's patients.
+      generalPractitioner: [{ reference: 'Practitioner/p' }],
+      address: [{ city }],
+      name: [{ family, ...(given ? { given: [given] } : {}) }],
+    }))
     // Past the validator: a date without offset and a system that is no URI are not valid to store, only to compare.
-    for (const set of [dated, coded, named]) {
+    for (const set of [dated, coded, named, people]) {
       const writes = set.map((resource, index) => ({
         resource: { ...resource, id: `${resource.resourceType}-${index}` } as never,
         version: 1,
@@ -65,6 +73,11 @@ describe('search as R4 says', () => {
 
   it.each(cases.uri.cases.filter(([modifier]) => !modifier))('uri%s %s', async (_, query, match) => {
     expect(await found(`Questionnaire?url=${encodeURIComponent(query)}`)).toEqual(match)
+  })
+
+  it.each(cases.string.cases)('string %s', async (query, match) => {
+    expect(await found(`Patient?${query}&general-practitioner=Practitioner/p`)).toEqual(match)
+    if (!query.includes(':contains')) expect(await found(`Patient?${query}`)).toEqual(match)
   })
 
   it.each(['***', '!', '1973-02-30'])('the date %s is refused', async (date) => {

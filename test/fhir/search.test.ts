@@ -115,9 +115,18 @@ describe('search', () => {
     'Communication?status=a,,b',
     'Communication?_count=many',
     'Communication?_count=1&_count=2',
-    'Communication?_sort=status',
+    'Communication?_sort=colour',
+    'Communication?_sort=-',
+    'Communication?_elements=',
+    'Communication?_elements=a.b',
+    'Communication?status:missing=perhaps',
+    'Communication?_revinclude=Task:owner',
+    'Communication?subject:Organization.name=ab',
+    'Communication?status.name=ab',
+    'Communication?_has:Task:owner:status=requested',
     'Communication?_include=Communication:nothing',
-    'Communication?_summary=text',
+    'Communication?_summary=some',
+    'Communication?_summary=text&_include=Communication:patient',
     'Communication?_total=estimate',
     'Communication?sent=soon',
   ])('%s is refused', async (path) => {
@@ -288,15 +297,24 @@ describe('the CapabilityStatement', () => {
       token: 'a|b',
       uri: 'urn:x',
       reference: 'Patient/1',
+      string: 'abc',
     }
     for (const resource of json.rest[0].resource) {
       for (const { name, type, documentation } of resource.searchParam) {
-        const within = documentation ? '&patient=Patient/1' : ''
+        const within = !documentation
+          ? ''
+          : documentation.includes('identifier')
+            ? '&_id=1'
+            : '&patient=Patient/1'
         const answer = await open.ask('GET', `${resource.type}?${name}=${samples[type]}${within}`)
         expect([resource.type, name, answer.status]).toEqual([resource.type, name, 200])
       }
       for (const include of resource.searchInclude ?? []) {
         const answer = await open.ask('GET', `${resource.type}?_include=${include}`)
+        expect([include, answer.status]).toEqual([include, 200])
+      }
+      for (const include of resource.searchRevInclude ?? []) {
+        const answer = await open.ask('GET', `${resource.type}?_revinclude=${include}`)
         expect([include, answer.status]).toEqual([include, 200])
       }
     }

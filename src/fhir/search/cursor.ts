@@ -1,31 +1,37 @@
 import { Failure } from '#core/failure.ts'
-import type { Cursor } from '#core/query.ts'
 import type { Call } from '#fhir/call.ts'
+import type { Position } from './page.ts'
 
 /** Where a search goes on: the query as it was asked, and the last row shown. */
 export interface Continuation {
   query: string
-  after: Cursor
+  after: Position
 }
 
 /**
- * An opaque text for a next link, sealed and good only for the same caller and type (F9). The client can neither read
+ * An opaque text for a next link, sealed and good only for the same caller and path (F9). The client can neither read
  * what was asked from it nor make one up.
  */
 export function sealContinuation(call: Call, { query, after }: Continuation): string {
-  return call.ports.cursorKey.seal(JSON.stringify([...boundTo(call), query, after.key, after.id]))
+  const { key, id, keys } = after
+  return call.ports.cursorKey.seal(JSON.stringify([...boundTo(call), query, key, id, keys]))
 }
 
 /** Throws Failure `gone` for a link that was changed, or is somebody else's. */
 export function openContinuation(call: Call, text: string): Continuation {
-  const [client, actor, type, query, key, id] = open(call, text)
-  const [ownClient, ownActor, ownType] = boundTo(call)
-  if (client !== ownClient || actor !== ownActor || type !== ownType) throw notValid()
-  return { query: String(query), after: { key: Number(key), id: String(id) } }
+  const [client, actor, path, query, key, id, keys] = open(call, text)
+  const [ownClient, ownActor, ownPath] = boundTo(call)
+  if (client !== ownClient || actor !== ownActor || path !== ownPath) throw notValid()
+  const after: Position = { key: Number(key), id: String(id) }
+  return {
+    query: String(query),
+    after: Array.isArray(keys) ? { ...after, keys: keys as NonNullable<Position['keys']> } : after,
+  }
 }
 
-function boundTo({ request, type }: Call): string[] {
-  return [request.caller.clientId, request.caller.actors.join(' '), type]
+/** A page of a history is no page of a search. */
+function boundTo({ request, type, id, kind }: Call): string[] {
+  return [request.caller.clientId, request.caller.actors.join(' '), [kind, type, id].join(' ')]
 }
 
 function open(call: Call, text: string): unknown[] {

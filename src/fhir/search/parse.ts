@@ -1,13 +1,17 @@
 import { Failure } from '#core/failure.ts'
-import type { Criterion, SearchQuery } from '#core/query.ts'
+import type { Criterion } from '#core/query.ts'
 import type { Reference } from '#core/resource.ts'
 import type { Call } from '#fhir/call.ts'
 import type { Preferences } from '#fhir/negotiate.ts'
-import { type SearchParameter, searchParameter } from '#store/search-parameters.ts'
-import { includeOf } from './include-table.ts'
-import { readCriterion, splitValues } from './values.ts'
+import { lastUpdated, type SearchParameter, searchParameter } from '#store/search-parameters.ts'
+import { type Chained, readChained } from './chained.ts'
+import type { Check } from './check.ts'
+import { controls } from './controls.ts'
+import { noteElements } from './elements.ts'
+import { type Include, includeOf } from './include-table.ts'
+import { readCondition, splitValues } from './values.ts'
+import type { View } from './view.ts'
 
-const maxCount = 200
 const defaultCount = 50
 const maxParameters = 40
 
@@ -15,11 +19,19 @@ const maxParameters = 40
 export interface Search {
   type: string
   criteria: Criterion[]
-  sort?: SearchQuery['sort']
+  /** Asked of each match as the caller sees it. */
+  checks: Check[]
+  /** Parameters that only opened candidates of a selective one answer. */
+  opening: string[]
+  /** What is asked of other resources, to be resolved before the store is asked (chain). */
+  chained: Chained[]
+  /** First key first; ties are broken by id. */
+  sort: SortKey[]
   /** Matches on a page. */
   count: number
-  /** Reference parameters whose targets go along. */
-  includes: { parameter: SearchParameter; target?: string }[]
+  includes: Include[]
+  revincludes: Include[]
+  view: View
   /** Nothing but the number. */
   countOnly: boolean
   total: boolean
@@ -31,26 +43,22 @@ export interface Search {
   used: URLSearchParams
 }
 
+export interface SortKey {
+  parameter: SearchParameter
+  descending: boolean
+}
+
 /**
  * Query parameters → search. Throws Failure `unsupported` (400) for what is not known, unless the client asked for
- * lenient handling; `malformed` for values that cannot be read; `too-costly` for a telling code without a patient.
+ * lenient handling; `malformed` for values that cannot be read; `too-costly` for a telling code without a patient, and
+ * for what only opened resources answer without a selective parameter beside it.
  */
 export function parseSearch(
   call: Pick<Call, 'ports' | 'type'>,
   query: URLSearchParams,
   handling: Preferences['handling'],
 ): Search {
-  const search: Search = {
-    type: call.type,
-    criteria: [],
-    count: defaultCount,
-    includes: [],
-    countOnly: false,
-    total: false,
-    patients: new Set(),
-    elements: new Set(),
-    used: new URLSearchParams(),
-  }
+  const search = emptySearch(call.type)
   if (query.size > maxParameters) throw new Failure('too-costly', `Send at most ${maxParameters} parameters.`)
   for (const [key, text] of query) {
     try {
@@ -62,49 +70,32 @@ export function parseSearch(
     search.used.append(key, text)
   }
   requirePatientForTelling(search)
+  requireSelective(search)
+  if (search.view.summary === 'text' && search.includes.length + search.revincludes.length > 0) {
+    throw new Failure('malformed', 'A summary of text includes nothing; leave _include and _revinclude out.')
+  }
   return search
 }
 
-type Control = (search: Search, text: string) => void
-
-/** Parameters that say how to answer, each at most once. */
-const controls: Record<string, Control> = {
-  _count: (search, text) => {
-    if (!/^\d{1,9}$/.test(text)) throw new Failure('malformed', 'The parameter _count is not a number.')
-    search.count = Math.min(Number(text), maxCount)
-    if (search.count === 0) search.countOnly = true
-  },
-  _sort: (search, text) => {
-    const descending = text.startsWith('-')
-    const param = descending ? text.slice(1) : text
-    const parameter = param === '_lastUpdated' ? lastUpdated : searchParameter(search.type, param)
-    if (parameter?.kind !== 'date') {
-      throw new Failure(
-        'unsupported',
-        'The parameter _sort takes one date parameter or _lastUpdated, - before it to turn it round.',
-      )
-    }
-    noteElements(search, parameter)
-    search.sort = { param, descending }
-  },
-  _summary: (search, text) => {
-    if (text !== 'count' && text !== 'false') {
-      throw new Failure('unsupported', 'The parameter _summary takes count or false.')
-    }
-    if (text === 'count') search.countOnly = true
-  },
-  _total: (search, text) => {
-    if (text !== 'none' && text !== 'accurate') {
-      throw new Failure('unsupported', 'The parameter _total takes none or accurate.')
-    }
-    search.total = text === 'accurate'
-  },
-  // Both were read with the headers (negotiate).
-  _format: () => {},
-  _pretty: () => {},
+function emptySearch(type: string): Search {
+  return {
+    type,
+    criteria: [],
+    checks: [],
+    opening: [],
+    chained: [],
+    sort: [],
+    count: defaultCount,
+    includes: [],
+    revincludes: [],
+    view: {},
+    countOnly: false,
+    total: false,
+    patients: new Set(),
+    elements: new Set(),
+    used: new URLSearchParams(),
+  }
 }
-
-const lastUpdated: SearchParameter = { name: '_lastUpdated', kind: 'date', paths: [] }
 
 function readParameter(call: Pick<Call, 'ports'>, search: Search, key: string, text: string): void {
   const control = controls[key]
@@ -113,10 +104,22 @@ function readParameter(call: Pick<Call, 'ports'>, search: Search, key: string, t
     control(search, text)
     return
   }
-  if (key === '_include') {
-    search.includes.push(includeOf(search.type, text))
+  if (/^_(?:rev)?include(?::iterate)?$/.test(key)) {
+    const list = key.startsWith('_rev') ? search.revincludes : search.includes
+    list.push(includeOf(search.type, key, text))
     return
   }
+  const chained = readChained(search.type, key, text)
+  if (chained) {
+    search.chained.push(chained)
+    if (chained.kind === 'forward') noteElements(search, chained.parameter)
+    return
+  }
+  readOwn(call, search, key, text)
+}
+
+/** A parameter of the type itself. */
+function readOwn({ ports }: Pick<Call, 'ports'>, search: Search, key: string, text: string): void {
   if (key === '_id') {
     search.criteria.push({ kind: 'id', values: splitValues(key, text) })
     return
@@ -128,15 +131,14 @@ function readParameter(call: Pick<Call, 'ports'>, search: Search, key: string, t
   const told = /^[A-Za-z_:-]{1,64}$/.test(key) ? `${key} ` : ''
   if (!parameter) throw new Failure('unsupported', `The parameter ${told}is not known for ${search.type}.`)
   const modifier = colon < 0 ? undefined : key.slice(colon + 1)
-  const { base, clock } = call.ports
-  const criterion = readCriterion({ parameter, modifier, text, base, now: clock.now() })
-  search.criteria.push(criterion)
+  const condition = readCondition({ parameter, modifier, text, base: ports.base, now: ports.clock.now() })
   noteElements(search, parameter)
+  if (condition.check) search.checks.push(condition.check)
+  if (condition.opening) search.opening.push(key)
+  const { criterion } = condition
+  if (!criterion) return
+  search.criteria.push(criterion)
   if (criterion.kind === 'token' && parameter.kind === 'reference') notePatients(search, criterion.values)
-}
-
-function noteElements(search: Search, parameter: SearchParameter): void {
-  for (const path of parameter.paths) search.elements.add(path.split('.')[0] ?? path)
 }
 
 function notePatients(search: Search, values: readonly string[]): void {
@@ -162,4 +164,32 @@ function requirePatientForTelling({ type, criteria }: Search): void {
   if (named) return
   const text = `The parameter ${telling.param} is searched within one patient: add the patient parameter.`
   throw new Failure('too-costly', text)
+}
+
+/** What is opened to be looked at must be few: one person, one set of people, one place. */
+export function isSelective({ type, criteria, chained }: Search): boolean {
+  if (chained.length > 0) return true
+  return criteria.some((each) => {
+    if (each.kind === 'id') return true
+    if (each.kind === 'date' || each.not) return false
+    const name = each.param.split(':')[0] ?? ''
+    const kind = searchParameter(type, name)?.kind
+    return kind === 'reference' || kind === 'string' || kind === 'uri' || identifying.includes(name)
+  })
+}
+
+const identifying = ['identifier', 'group-identifier', 'telecom', 'phone', 'email']
+
+function requireSelective(search: Search): void {
+  const inMemory = search.sort.length > 1 || search.sort.some(({ parameter }) => !isSortedByStore(parameter))
+  const asked = inMemory ? [...search.opening, '_sort'] : search.opening
+  if (asked.length === 0 || isSelective(search)) return
+  const names = asked.map((key) => (/^[A-Za-z_:-]{1,64}$/.test(key) ? key : 'asked')).join(', ')
+  const text = `The parameter ${names} looks into each candidate: add one that names few, such as patient, identifier or name.`
+  throw new Failure('too-costly', text)
+}
+
+/** Dates are in the clear and in order; everything else is sealed. */
+export function isSortedByStore(parameter: SearchParameter): boolean {
+  return parameter.kind === 'date' && !parameter.opened
 }

@@ -1,14 +1,15 @@
 import { Failure } from '#core/failure.ts'
-import type { Cursor } from '#core/query.ts'
 import type { Answer, Call } from '#fhir/call.ts'
 import { requireFormBody } from '#fhir/negotiate.ts'
 import { ok } from '#fhir/respond.ts'
 import { traceDecision, tracePatient } from '#fhir/trail.ts'
 import { type BundleLink, bundleText, searchEntry } from './bundle.ts'
+import { readSearch } from './chain.ts'
 import { openContinuation, sealContinuation } from './cursor.ts'
 import { findIncluded } from './include.ts'
-import { countVisible, fillPage } from './page.ts'
-import { parseSearch, type Search } from './parse.ts'
+import { countVisible, fillPage, type Position } from './page.ts'
+import type { Search } from './parse.ts'
+import { type View, viewed } from './view.ts'
 
 /** https://hl7.org/fhir/R4/http.html#search by GET. */
 export function searchByGet(call: Call): Promise<Answer> {
@@ -26,14 +27,13 @@ async function search(call: Call, asked: URLSearchParams): Promise<Answer> {
   call.trail.query = `${call.type}?${asked}`
   const { query, after } = continued(call, asked)
   call.trail.query = `${call.type}?${query}`
-  const parsed = parseSearch(call, query, call.prefer.handling)
+  const parsed = await readSearch(call, query, call.prefer.handling)
   for (const patient of parsed.patients) call.trail.patients.add(patient)
-  requireSearchable(call, parsed)
   return { response: ok(await answer(call, parsed, after)) }
 }
 
 /** A next link stands for the whole query that it goes on with. */
-function continued(call: Call, asked: URLSearchParams): { query: URLSearchParams; after?: Cursor } {
+function continued(call: Call, asked: URLSearchParams): { query: URLSearchParams; after?: Position } {
   const cursor = asked.get('_cursor')
   if (cursor === null) return { query: asked }
   const others = [...asked.keys()].filter((key) => !['_cursor', '_format', '_pretty'].includes(key))
@@ -42,15 +42,7 @@ function continued(call: Call, asked: URLSearchParams): { query: URLSearchParams
   return { query: new URLSearchParams(query), after }
 }
 
-/** What the role may not see at all it may not search by either: that depends on the token alone, so it is said. */
-function requireSearchable(call: Call, { elements }: Search): void {
-  const { fields } = call.ports.access.gate(call.request.caller, 'search', call.type)
-  if (fields && [...elements].some((element) => !fields.includes(element))) {
-    throw new Failure('forbidden', 'You may not search or sort by one of these parameters.')
-  }
-}
-
-async function answer(call: Call, search: Search, after?: Cursor): Promise<string> {
+async function answer(call: Call, search: Search, after?: Position): Promise<string> {
   const { base, ids, clock } = call.ports
   const bundle = { id: ids.random(), type: 'searchset', at: clock.now() } as const
   const self: BundleLink = { relation: 'self', url: linkTo(call, search.used) }
@@ -58,21 +50,23 @@ async function answer(call: Call, search: Search, after?: Cursor): Promise<strin
     return bundleText({ ...bundle, total: await countVisible(call, search), links: [self], entries: [] })
   }
   const { matches, next } = await fillPage(call, search, after)
-  const included = search.includes.length > 0 ? await findIncluded(call, search, matches) : []
+  const follows = search.includes.length + search.revincludes.length > 0
+  const included = follows ? await findIncluded(call, search, matches) : []
   for (const shown of [...matches, ...included]) {
     traceDecision(call.trail, shown.decision)
     tracePatient(call.trail, shown.resource)
   }
   const total = search.total ? await countVisible(call, search) : undefined
   const links = next ? [self, nextLink(call, search, next)] : [self]
+  const including: View = search.view.summary ? { summary: search.view.summary } : {}
   const entries = [
-    ...matches.map(({ stored, text }) => searchEntry(base, stored, text, 'match')),
-    ...included.map(({ stored, text }) => searchEntry(base, stored, text, 'include')),
+    ...matches.map((shown) => searchEntry(base, shown.stored, viewed(search.view, shown), 'match')),
+    ...included.map((shown) => searchEntry(base, shown.stored, viewed(including, shown), 'include')),
   ]
   return bundleText({ ...bundle, total, links, entries })
 }
 
-function nextLink(call: Call, search: Search, after: Cursor): BundleLink {
+function nextLink(call: Call, search: Search, after: Position): BundleLink {
   const cursor = sealContinuation(call, { query: search.used.toString(), after })
   return { relation: 'next', url: linkTo(call, new URLSearchParams({ _cursor: cursor })) }
 }

@@ -3,6 +3,8 @@ import type { Criterion, DateWindow } from '#core/query.ts'
 import { type DateRange, dateRange } from '#store/date-range.ts'
 import { relativeReference } from '#store/index-rows.ts'
 import type { SearchParameter } from '#store/search-parameters.ts'
+import { searchedPrefix } from '#store/string-prefixes.ts'
+import { type Check, holdsString, isMissing, meets, saysText } from './check.ts'
 
 /** More alternatives than this in one parameter are refused. */
 const maxValues = 100
@@ -17,11 +19,54 @@ export interface Asked {
   now: number
 }
 
-/** One parameter of a query as the store understands it. Throws Failure `malformed` or `unsupported`. */
-export function readCriterion(asked: Asked): Criterion {
+/** What a parameter asks: of the index, of the opened match, or of both. */
+export interface Condition {
+  criterion?: Criterion
+  check?: Check
+  /** The check alone finds nothing: it needs candidates that another parameter names. */
+  opening?: boolean
+}
+
+/** One parameter of a query as it is answered. Throws Failure `malformed`, `unsupported` or `too-costly`. */
+export function readCondition(asked: Asked): Condition {
+  const { parameter, modifier, text } = asked
+  if (modifier === 'missing') {
+    if (text !== 'true' && text !== 'false') {
+      throw new Failure('malformed', `The parameter ${parameter.name}:missing takes true or false.`)
+    }
+    return { check: isMissing(parameter, text === 'true') }
+  }
+  const values = splitValues(parameter.name, text)
+  if (modifier === 'text' && (parameter.kind === 'token' || parameter.kind === 'reference')) {
+    return { check: saysText(parameter, values), opening: true }
+  }
+  if (parameter.kind === 'string') return stringCondition(asked, values)
+  const criterion = readCriterion(asked, values)
+  return parameter.opened ? { check: meets(parameter, criterion), opening: true } : { criterion }
+}
+
+/**
+ * From the beginning by the index of the first letters, and by the rest on the opened match; `:exact` likewise;
+ * `:contains` by opening alone. https://hl7.org/fhir/R4/search.html#string
+ */
+function stringCondition({ parameter, modifier }: Asked, values: string[]): Condition {
+  const { name } = parameter
+  if (modifier === 'contains') return { check: holdsString(parameter, values, 'contains'), opening: true }
+  if (modifier !== undefined && modifier !== 'exact') throw unknownModifier(name, modifier)
+  const prefixes = values.map((value) => {
+    const searched = searchedPrefix(value)
+    if (!searched) throw new Failure('too-costly', `The parameter ${name} needs two letters at least.`)
+    return searched
+  })
+  const criterion: Criterion = { kind: 'token', param: name, values: prefixes.map(({ prefix }) => prefix) }
+  if (modifier === 'exact') return { criterion, check: holdsString(parameter, values, 'exact') }
+  if (prefixes.every(({ whole }) => whole)) return { criterion }
+  return { criterion, check: holdsString(parameter, values, 'prefix') }
+}
+
+function readCriterion(asked: Asked, values: string[]): Criterion {
   const { parameter, modifier } = asked
   const { name, kind } = parameter
-  const values = splitValues(name, asked.text)
   if (kind === 'date') {
     if (modifier !== undefined) throw unknownModifier(name, modifier)
     return { kind, param: name, windows: values.flatMap((value) => dateWindows(name, value, asked.now)) }
