@@ -81,8 +81,11 @@ function disk(): Disk {
     .prepare('SELECT count(*) AS resources, sum(length(body) - 29) AS jsonBytes FROM version')
     .get() as { resources: number; jsonBytes: number }
   const bytes = pages * (db.pragma('page_size', { simple: true }) as number)
+  const tables = db
+    .prepare('SELECT name, sum(pgsize) AS bytes FROM dbstat GROUP BY name ORDER BY bytes DESC')
+    .all() as { name: string; bytes: number }[]
   db.close()
-  return { ...counted, bytes, rssBytes: process.memoryUsage.rss() }
+  return { ...counted, bytes, tables, rssBytes: process.memoryUsage.rss() }
 }
 
 process.on('message', async (ask: Ask) => {

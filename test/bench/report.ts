@@ -19,7 +19,13 @@ export interface Report {
   seconds: number
   steps: { name: string; title: string; figures: Figures[] }[]
   ratios: Ratio[]
-  disk: { bytesPerJsonByte: number; resources: number; rssMiB: number }
+  disk: {
+    bytesPerJsonByte: number
+    resources: number
+    /** Share of the file, largest first. */
+    tables: { name: string; share: number }[]
+    rssMiB: number
+  }
 }
 
 interface Figures {
@@ -60,6 +66,7 @@ export function reportOf(
     disk: {
       bytesPerJsonByte: disk.bytes / disk.jsonBytes,
       resources: disk.resources,
+      tables: disk.tables.map(({ name, bytes }) => ({ name, share: bytes / disk.bytes })),
       rssMiB: disk.rssBytes / 2 ** 20,
     },
   }
@@ -78,6 +85,7 @@ export function tableOf({ machine: on, rounds, seconds, steps, ratios, disk }: R
     ({ step, reference, connections, cpu }) =>
       `| ${step} / ${reference} | ${connections} | ${text(cpu, 2)} |`,
   )
+  const shares = disk.tables.filter(({ share }) => share >= 0.01)
   return [
     `${on.cpu}, ${on.cores} cores, ${on.memoryGiB} GiB, Node ${on.node}, ${on.platform}`,
     `medians of ${rounds} rounds of ${seconds} s [least … most]`,
@@ -90,6 +98,7 @@ export function tableOf({ machine: on, rounds, seconds, steps, ratios, disk }: R
       : []),
     `disk: ${disk.bytesPerJsonByte.toFixed(2)} times the JSON of ${disk.resources} resources, ` +
       `with index, audit log, receipts and outbox; server RSS ${disk.rssMiB.toFixed(0)} MiB`,
+    `of the file: ${shares.map(({ name, share }) => `${name} ${(100 * share).toFixed(0)} %`).join(', ')}`,
     '',
   ].join('\n')
 }

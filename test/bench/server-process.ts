@@ -20,6 +20,8 @@ export interface Disk {
   resources: number
   jsonBytes: number
   bytes: number
+  /** Of each table and index, largest first. */
+  tables: { name: string; bytes: number }[]
   rssBytes: number
 }
 
