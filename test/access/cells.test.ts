@@ -1,0 +1,331 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createAccess } from '#access/authorize.ts'
+import { findGrant, type Letter, table } from '#access/roles.ts'
+import { type Caller, type Role, roles } from '#core/caller.ts'
+import type { Reference, Resource } from '#core/resource.ts'
+import { versioned } from '#core/resource.ts'
+import { isServed, servedTypes } from '#fhir/routes.ts'
+import { searchParameters } from '#store/search-parameters.ts'
+import { type OpenFhir, openFhir } from '../fhir/open-fhir.ts'
+
+/*
+ * ACC13: every cell of role × type × interaction is tried at the FHIR door, with a resource the caller has to do with
+ * and with one of another patient it has nothing to do with; then every element that a cell hides, by every way that
+ * could tell of it.
+ */
+
+const at = Date.parse('2026-02-01T08:00:00Z')
+const coded = (system: string, code: string) => ({ coding: [{ system, code }] })
+const to = (reference: string) => ({ reference })
+
+/** One of each served type about a patient, with the organizations that deal with that patient. */
+function resourcesOf(patient: string, clinic: string, pharmacy: string): Record<string, object> {
+  const subject = to(`Patient/${patient}`)
+  const drug = coded('http://www.nlm.nih.gov/research/umls/rxnorm', '308136')
+  return {
+    Communication: {
+      status: 'completed',
+      subject,
+      sender: to(clinic),
+      recipient: [subject],
+      sent: '2026-02-01T08:00:00Z',
+      payload: [{ contentString: 'x' }],
+    },
+    QuestionnaireResponse: { status: 'completed', subject, author: to(clinic), authored: '2026-02-01' },
+    MedicationRequest: {
+      identifier: [{ system: 'urn:o', value: patient }],
+      status: 'active',
+      intent: 'order',
+      subject,
+      requester: to(clinic),
+      encounter: to('Encounter/hidden'),
+      reasonCode: [{ text: 'hidden' }],
+      note: [{ text: 'hidden' }],
+      medicationCodeableConcept: drug,
+      authoredOn: '2026-02-01',
+      dosageInstruction: [{ text: 'one daily' }],
+      dispenseRequest: { performer: to(pharmacy) },
+    },
+    MedicationDispense: {
+      status: 'completed',
+      subject,
+      medicationCodeableConcept: drug,
+      performer: [{ actor: to(pharmacy) }],
+      authorizingPrescription: [to(`MedicationRequest/${patient}`)],
+    },
+    Patient: {
+      active: true,
+      managingOrganization: to(clinic),
+      generalPractitioner: [to(`Practitioner/of-${patient}`)],
+      link: [{ other: to('RelatedPerson/hidden'), type: 'seealso' }],
+      name: [{ family: 'x' }],
+    },
+    RelatedPerson: { patient: subject, active: true },
+    CareTeam: { status: 'active', subject, managingOrganization: [to(clinic)] },
+    Task: {
+      status: 'requested',
+      intent: 'order',
+      for: subject,
+      requester: to(clinic),
+      owner: to(pharmacy),
+      encounter: to('Encounter/hidden'),
+      note: [{ text: 'hidden' }],
+      authoredOn: '2026-02-01',
+    },
+    Consent: {
+      status: 'inactive',
+      scope: coded('http://terminology.hl7.org/CodeSystem/consentscope', 'patient-privacy'),
+      category: [coded('http://loinc.org', '59284-0')],
+      patient: subject,
+      policyRule: coded('http://terminology.hl7.org/CodeSystem/v3-ActCode', 'OPTIN'),
+    },
+    Provenance: {
+      target: [subject],
+      recorded: '2026-02-01T08:00:00Z',
+      agent: [{ who: to(clinic) }],
+    },
+    Practitioner: { active: true },
+    PractitionerRole: { active: true },
+    Organization: { active: true, name: 'x' },
+    Medication: { status: 'active', code: drug },
+    Device: { status: 'active' },
+    Questionnaire: { status: 'active', url: 'http://example.org/q' },
+  }
+}
+
+const own = resourcesOf('own', 'Organization/clinic', 'Organization/pharmacy')
+const others = resourcesOf('others', 'Organization/elsewhere', 'Organization/other-pharmacy')
+
+const actors: Partial<Record<Role, Reference>> = {
+  pharmacy: 'Organization/pharmacy',
+  pharmacist: 'Organization/pharmacy',
+  patient: 'Patient/own',
+  proxy: 'RelatedPerson/own',
+}
+
+function callerOf(role: Role): Caller {
+  const actor = actors[role] ?? 'Organization/clinic'
+  const session = { scopes: ['system/*.cruds'], actors: [actor], purpose: 'TREAT', grants: [] }
+  return { clientId: role, name: role, role, ...session }
+}
+
+let open: OpenFhir
+let events: Record<'own' | 'others', string>
+
+beforeAll(async () => {
+  open = await openFhir({ access: (store, clock) => createAccess({ store, clock }) })
+  for (const [id, resources] of [
+    ['own', own],
+    ['others', others],
+  ] as const) {
+    for (const [type, body] of Object.entries(resources)) await put(type, id, body)
+  }
+  await put('Consent', 'proxy', {
+    ...own.Consent,
+    status: 'active',
+    provision: {
+      type: 'permit',
+      actor: [{ role: { coding: [{ code: 'IRCP' }] }, reference: to('RelatedPerson/own') }],
+    },
+  })
+  // Two reads leave two audit events.
+  for (const id of ['own', 'others']) await open.ask('GET', `Patient/${id}`, { caller: callerOf('platform') })
+  const [first, second] = await open.store.search({ type: 'AuditEvent', criteria: [], limit: 2 })
+  events = { own: first?.stored.id ?? '', others: second?.stored.id ?? '' }
+})
+afterAll(() => open.close())
+
+async function put(type: string, id: string, body: object): Promise<void> {
+  const resource = { resourceType: type, ...body } as unknown as Resource
+  await open.store.commit({
+    audit: [],
+    writes: [{ resource: versioned(resource, id, 1, at), version: 1, updated: at }],
+  })
+}
+
+const idOf = (type: string, which: 'own' | 'others') => (type === 'AuditEvent' ? events[which] : which)
+const may = (role: Role, type: string, letter: Letter) => findGrant(role, type, letter)
+const isOpen = (role: Role, type: string, letter: Letter) => may(role, type, letter)?.condition === 'any'
+
+describe('the role table', () => {
+  it('is this, and a change to it is a change to this', () => {
+    const written = Object.fromEntries(
+      roles.map((role) => [
+        role,
+        servedTypes
+          .map((type) => [type, [...'cruds'].filter((letter) => may(role, type, letter as Letter)).join('')])
+          .filter(([, letters]) => letters)
+          .map((cell) => cell.join('.'))
+          .join(' '),
+      ]),
+    )
+    const catalogues = (letters: string) =>
+      `Practitioner.${letters} PractitionerRole.${letters} Organization.${letters} Medication.${letters}`
+    const team = (orders: string, tasks: string) =>
+      `Communication.crus QuestionnaireResponse.rs MedicationRequest.${orders} MedicationDispense.rs Patient.rs ` +
+      `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Task.${tasks} Consent.rs Provenance.rs Questionnaire.rs`
+    const pharmacy = `MedicationRequest.rs MedicationDispense.crus Patient.rs ${catalogues('rs')} Task.crus`
+    expect(written).toEqual({
+      ehr: team('crs', 'crus'),
+      clinician: team('rs', 'crus'),
+      prescriber: team('crus', 'crus'),
+      pharmacy,
+      pharmacist: pharmacy,
+      platform:
+        'Communication.c QuestionnaireResponse.c MedicationRequest.c Patient.cruds RelatedPerson.cruds ' +
+        `${catalogues('cruds')} CareTeam.cruds Task.c Consent.cruds Questionnaire.cruds`,
+      patient:
+        'Communication.crs QuestionnaireResponse.crs MedicationRequest.rs MedicationDispense.rs Patient.rs ' +
+        `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Task.crs Consent.crus Questionnaire.rs`,
+      proxy:
+        'Communication.rs QuestionnaireResponse.rs MedicationRequest.rs MedicationDispense.rs Patient.rs ' +
+        `${catalogues('rs')} Task.rs Questionnaire.rs`,
+      operator: `${catalogues('cruds')} Device.cruds Questionnaire.cruds`,
+      auditor: 'AuditEvent.rs',
+      'privacy-officer': 'Consent.crus AuditEvent.rs',
+    })
+  })
+})
+
+describe.each([...roles])('%s', (role) => {
+  const caller = callerOf(role)
+
+  it.each([...servedTypes])('on %s does what its cells say and nothing else', async (type) => {
+    const reads = [
+      (id: string) => `${type}/${id}`,
+      ...(isServed(type, 'vread') ? [(id: string) => `${type}/${id}/_history/1`] : []),
+      ...(isServed(type, 'history') ? [(id: string) => `${type}/${id}/_history`] : []),
+    ]
+    for (const path of reads) {
+      const ask = async (which: 'own' | 'others') =>
+        (await open.ask('GET', path(idOf(type, which)), { caller })).status
+      const expected = may(role, type, 'r') ? 200 : 403
+      expect(await ask('own'), path('own')).toBe(expected)
+      const outside = isOpen(role, type, 'r') ? 200 : 404
+      expect(await ask('others'), path('others')).toBe(may(role, type, 'r') ? outside : 403)
+    }
+
+    for (const which of ['own', 'others'] as const) {
+      const { status, json } = await open.ask('GET', `${type}?_id=${idOf(type, which)}`, { caller })
+      expect(status, 'search').toBe(may(role, type, 's') ? 200 : 403)
+      if (status !== 200) continue
+      const seen = which === 'own' || isOpen(role, type, 's')
+      expect(json.entry?.length ?? 0, `search ${which}`).toBe(seen ? 1 : 0)
+    }
+  })
+
+  it.each(servedTypes.filter((type) => type !== 'AuditEvent'))('writes %s as its cells say', async (type) => {
+    const drafted = type === 'MedicationRequest' ? { status: 'draft' } : {}
+    for (const [which, bodies] of [
+      ['own', own],
+      ['others', others],
+    ] as const) {
+      const body = { resourceType: type, ...bodies[type], ...drafted }
+      const { status } = await open.ask('POST', type, { caller, body })
+      const made = may(role, type, 'c') && (which === 'own' || isOpen(role, type, 'c'))
+      expect(status, `create ${which}`).toBe(made ? 201 : 403)
+    }
+    for (const letter of ['u', 'd'] as const) {
+      for (const [which, bodies] of [
+        ['own', own],
+        ['others', others],
+      ] as const) {
+        const id = `${letter}-${role}-${which}`
+        await put(type, id, { ...bodies[type], ...drafted })
+        const body = { resourceType: type, id, ...bodies[type], ...drafted }
+        const asked = letter === 'u' ? { body, headers: { 'if-match': 'W/"1"' } } : {}
+        const { status } = await open.ask(letter === 'u' ? 'PUT' : 'DELETE', `${type}/${id}`, {
+          caller,
+          ...asked,
+        })
+        const done = letter === 'u' ? 200 : 204
+        const outside = isOpen(role, type, letter) ? done : 404
+        const expected = which === 'own' ? done : outside
+        expect(status, `${letter} ${which}`).toBe(may(role, type, letter) ? expected : 403)
+      }
+    }
+  })
+})
+
+/** Every cell that shows a part only. */
+const narrowed = roles.flatMap((role) =>
+  table[role].flatMap(({ types, fields }) => (fields ? types.map((type) => ({ role, type, fields })) : [])),
+)
+
+describe.each(narrowed)('what $role does not see of $type', ({ role, type, fields }) => {
+  const caller = callerOf(role)
+  const hidden = Object.keys(own[type] ?? {}).filter((name) => !fields.includes(name))
+  const telling = (searchParameters[type] ?? []).filter(({ paths }) =>
+    paths.some((path) => !fields.includes(path.split('.')[0] ?? path)),
+  )
+
+  it('is in no answer', async () => {
+    expect(hidden.length).toBeGreaterThan(0)
+    for (const path of [`${type}/own`, `${type}/own/_history`, `${type}?_id=own`]) {
+      const { status, body, json } = await open.ask('GET', path, { caller })
+      expect(status).toBe(200)
+      expect(body).not.toContain('hidden')
+      const shown = json.entry?.[0].resource ?? json
+      for (const name of hidden) expect(shown, path).not.toHaveProperty(name)
+    }
+  })
+
+  it('finds nothing, counts nothing, orders nothing', async () => {
+    for (const { name, kind } of telling) {
+      const value = kind === 'date' ? 'ge2000-01-01' : valueAt(type, name)
+      const within = type === 'Patient' ? '' : '&patient=Patient/own'
+      for (const query of [`${name}=${value}`, `${name}:not=x`, `${name}=${value}&_summary=count`]) {
+        const { status, json } = await open.ask('GET', `${type}?${query}${within}`, { caller })
+        expect([200, 400, 403], query).toContain(status)
+        if (status === 200) expect([json.total ?? 0, json.entry ?? []], query).toEqual([0, []])
+      }
+      if (kind !== 'date') continue
+      const sorted = await open.ask('GET', `${type}?_sort=${name}${within}`, { caller })
+      expect(sorted.json.entry ?? [], `_sort=${name}`).toEqual([])
+      expect([200, 403], `_sort=${name}`).toContain(sorted.status)
+    }
+  })
+
+  it('brings nothing along', async () => {
+    for (const { name, kind } of telling) {
+      if (kind !== 'reference') continue
+      const { json } = await open.ask('GET', `${type}?_id=own&_include=${type}:${name}`, { caller })
+      const along = (json.entry ?? []).filter(
+        (each: { search: { mode: string } }) => each.search.mode === 'include',
+      )
+      expect(along, name).toEqual([])
+    }
+  })
+
+  it('stays as it is when the caller writes back what it sees, or something else', async () => {
+    if (!may(role, type, 'u')) return
+    const id = `kept-${role}`
+    await put(type, id, own[type] ?? {})
+    const seen = (await open.ask('GET', `${type}/${id}`, { caller })).json
+    const forged = Object.fromEntries(
+      hidden.map((name) => [name, (own[type] as Record<string, unknown>)[name]]),
+    )
+    const changed = JSON.parse(JSON.stringify(forged).replaceAll('hidden', 'forged'))
+    const headers = { 'if-match': 'W/"1"' }
+    const { status } = await open.ask('PUT', `${type}/${id}`, {
+      caller,
+      body: { ...seen, ...changed },
+      headers,
+    })
+    expect(status).toBe(200)
+    const stored = JSON.parse((await open.store.read(type, id))?.json ?? '{}')
+    for (const name of hidden) expect(stored[name], name).toEqual(forged[name])
+  })
+})
+
+/** What the parameter would find, were it looked at. */
+function valueAt(type: string, name: string): string {
+  const path = searchParameters[type]?.find((each) => each.name === name)?.paths[0] ?? ''
+  let value: unknown = own[type]
+  for (const step of path.split('.')) {
+    const [first] = [value].flat() as Record<string, unknown>[]
+    value = first?.[step]
+  }
+  const [found] = [value].flat() as ({ reference?: string } | string | undefined)[]
+  return encodeURIComponent(typeof found === 'object' ? (found?.reference ?? 'x') : (found ?? 'x'))
+}
