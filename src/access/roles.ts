@@ -98,7 +98,11 @@ const content: readonly ResourceType[] = ['Communication', 'QuestionnaireRespons
 /** What the people of the care see and do. */
 const careTeamView: readonly Grant[] = [
   { types: ['Communication'], may: 'crus', condition: 'own' },
-  { types: ['QuestionnaireResponse', 'MedicationDispense', 'Provenance'], may: 'rs', condition: 'own' },
+  {
+    types: ['QuestionnaireResponse', 'MedicationDispense', 'DetectedIssue', 'Provenance'],
+    may: 'rs',
+    condition: 'own',
+  },
   { types: ['Patient', 'CareTeam', 'Consent', 'RelatedPerson'], may: 'rs', condition: 'own' },
   { types: ['Task'], may: 'rus', condition: 'own' },
   { types: [...directory, ...catalogue], may: 'rs', condition: 'any' },
