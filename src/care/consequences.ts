@@ -1,0 +1,21 @@
+import { type CarePorts, type Change, type Consequences, writeOf } from './change.ts'
+import { dispenseConsequences } from './dispense-change.ts'
+import { orderConsequences } from './order-change.ts'
+import { taskConsequences } from './task-change.ts'
+
+const rules: Readonly<Record<string, (ports: CarePorts, change: Change) => Promise<Consequences>>> = {
+  MedicationRequest: orderConsequences,
+  Task: taskConsequences,
+  MedicationDispense: dispenseConsequences,
+}
+
+/**
+ * What else is to be stored with a write, and in what form it is stored itself: every create and update over FHIR, by
+ * whatever interaction, passes here once it is valid and allowed. Throws Failure `invalid` or `conflict` to refuse it.
+ */
+export function consequencesOf(ports: CarePorts, change: Change): Promise<Consequences> {
+  const rule = rules[change.resource.resourceType]
+  if (rule) return rule(ports, change)
+  const result = writeOf(change)
+  return Promise.resolve({ result, writes: [result] })
+}
