@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { verifyLog } from '#audit/verify.ts'
 import { registerClient } from '#auth/clients.ts'
 import { readConfig } from '#config.ts'
 import type { Caller, Role } from '#core/caller.ts'
@@ -10,6 +9,7 @@ import type { Reference } from '#core/resource.ts'
 import { flows } from '#flows/index.ts'
 import { registerDestination } from '#outbound/destinations.ts'
 import { createTokens } from '#outbound/token.ts'
+import { addAuditCommands } from './cli-audit.ts'
 import { addConsentCommands } from './cli-consent.ts'
 import { type OpenClinic, openClinic, startClinic, systemPorts } from './node.ts'
 
@@ -199,40 +199,6 @@ program
     say({ token }, token)
   })
 
-const audit = program.command('audit').description('the audit log')
-audit
-  .command('verify')
-  .description('prove the log whole: needs no key that opens anything')
-  .option('--key <vkey>', 'checkpoint verifier key; the clinic’s own when not given')
-  .action((options: { key?: string }) =>
-    withClinic(async (clinic) => {
-      // So that the last events are covered too. A log that does not go on from its last checkpoint gets none: the
-      // verdict says why.
-      await clinic.gateway.log.checkpoint().catch((cause) => {
-        if (!(cause instanceof Failure)) throw cause
-      })
-      const verdict = await verifyLog({
-        rows: (from, limit) => clinic.store.logRows(from, limit),
-        checkpoints: await clinic.store.checkpoints(),
-        vkey: options.key ?? clinic.vkey,
-        outside: clinic.anchored(),
-      })
-      const findings = verdict.findings.map((each) => `${each.position ?? '-'}\t${each.kind}\t${each.text}`)
-      say(
-        verdict,
-        [
-          `${verdict.ok ? 'The log is whole' : 'The log was changed'}: ${verdict.size} events`,
-          ...findings,
-        ].join('\n'),
-      )
-      if (!verdict.ok) process.exitCode = 1
-    }),
-  )
-audit
-  .command('key')
-  .description('the key that checks checkpoints: keep it, and checkpoints, elsewhere')
-  .action(() => withClinic(async ({ vkey }) => say({ vkey }, vkey)))
-
 /** Whoever may read the keyring may do this; the log tells that it was done here. */
 const commandLine: Caller = {
   clientId: 'command-line',
@@ -283,6 +249,7 @@ function words(text: string | undefined, separator: string): string[] {
 }
 
 addConsentCommands(program, { withClinic, say, commandLine })
+addAuditCommands(program, { withClinic, say, commandLine })
 
 try {
   await program.parseAsync()

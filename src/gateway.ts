@@ -5,6 +5,7 @@ import { createAudit } from '#audit/balp.ts'
 import { createLog, type Log } from '#audit/log.ts'
 import { sha256 } from '#audit/merkle.ts'
 import type { NoteSigner } from '#audit/note.ts'
+import { createProver, type Prover } from '#audit/prover.ts'
 import { type Auth, createAuth } from '#auth/smart.ts'
 import { generateSigningKey } from '#auth/tokens.ts'
 import type { Act, Audit } from '#core/act.ts'
@@ -15,6 +16,7 @@ import { createFhir } from '#fhir/fhir.ts'
 import { servedTypes } from '#fhir/routes.ts'
 import { flows } from '#flows/index.ts'
 import { accessRoutes } from '#inbound/access-routes.ts'
+import { auditRoutes } from '#inbound/audit-routes.ts'
 import { authRoutes } from '#inbound/auth-routes.ts'
 import { fhirRoutes } from '#inbound/fhir-routes.ts'
 import { healthRoutes } from '#inbound/health-routes.ts'
@@ -57,6 +59,8 @@ export interface Gateway {
   hl7v2: Hl7v2Door
   deliverer: Deliverer
   log: Log
+  /** Proofs from the log, and its tiles. */
+  prover: Prover
   intake: Intake
   access: Access
   audit: Audit
@@ -76,6 +80,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     ids,
   })
   const log = createLog({ store, signer: ports.signer, origin: ports.signer.name, anchor: ports.anchor })
+  const prover = createProver({ store, log })
   const signingKey = await signingKeyOf(store, audit, ports)
   const auth = await createAuth({ store, audit, clock, ids, issuer: settings.baseUrl, signingKey })
   const transformer = createTransformer({
@@ -128,6 +133,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     routes: [
       ...authRoutes(auth),
       ...accessRoutes({ store, access, audit: tell }),
+      ...auditRoutes({ store, vault, access, prover, vkey: ports.signer.vkey, audit: tell }),
       ...healthRoutes(store),
       ...ingestRoutes({ flows, intake, hl7v2, timeZoneOf, audit: tell }),
       ...fhirRoutes(fhir),
@@ -146,7 +152,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     channels: ports.channels,
     report: (fault) => ports.onFault(fault, 'delivery'),
   })
-  return { http, hl7v2, deliverer, log, intake, access, audit, auth, validator, tell }
+  return { http, hl7v2, deliverer, log, prover, intake, access, audit, auth, validator, tell }
 }
 
 /** The key that signs access tokens: made once, sealed with the clinic's own key, told to the log. */

@@ -112,6 +112,15 @@ export const shapes: Record<Act['kind'], Shape> = {
     subtype: coding('lifecycle', 'transmit'),
     action: 'R',
   },
+  // Data taken out in bulk by who may, here the log itself: no disclosure of a patient's data to a recipient.
+  export: {
+    ...operated,
+    type: coding('dicom', '110106'),
+    subtype: coding('lifecycle', 'extract'),
+    action: 'R',
+    client: destination,
+    server: source,
+  },
   // Security alert, security configuration.
   configuration: {
     ...operated,

@@ -21,6 +21,16 @@ export interface Inclusion {
   checkpoint: CheckpointRow
 }
 
+/** That the log went on as it was, RFC 9162 §2.1.4. */
+export interface Consistency {
+  from: number
+  to: number
+  /** Base64. */
+  proof: string[]
+  /** Signed note of the last checkpoint. */
+  checkpoint: string
+}
+
 export interface Prover {
   /** What was signed last. Throws Failure `not-found` before the first one. */
   checkpoint(): Promise<CheckpointRow>
@@ -30,7 +40,7 @@ export interface Prover {
    */
   inclusions(eventIds: readonly string[]): Promise<Inclusion[]>
   /** That the tree of `to` events begins with the tree of `from`. Throws Failure `invalid` for sizes that were not signed. */
-  consistency(from: number, to?: number): Promise<{ path: Uint8Array[]; checkpoint: CheckpointRow }>
+  consistency(from: number, to?: number): Promise<Consistency>
   /** Bytes of a tile as in https://c2sp.org/tlog-tiles. Throws Failure `not-found` beyond the last checkpoint. */
   tile(level: number, number: number, width: number): Promise<Uint8Array<ArrayBuffer>>
   /** Entry bundle: each leaf entry behind its length, 16 bits big-endian. */
@@ -83,7 +93,9 @@ export function createProver({ store, log }: ProverPorts): Prover {
       const end = to ?? checkpoint.size
       if (from < 1 || from > end || end > checkpoint.size)
         throw new Failure('invalid', 'Ask from a size of 1 or more to one that the last checkpoint covers')
-      return { path: await consistencyProof(from, end, createTreeReader(store).subtree), checkpoint }
+      const path = await consistencyProof(from, end, createTreeReader(store).subtree)
+      const proof = path.map((hash) => Buffer.from(hash).toString('base64'))
+      return { from, to: end, proof, checkpoint: checkpoint.note }
     },
 
     async tile(level, number, width) {

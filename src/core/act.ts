@@ -3,7 +3,7 @@ import type { Reference } from '#core/resource.ts'
 
 /** Something that happened at a door, to be told as AuditEvents (IHE BALP): what every door hands to `audit`. */
 export interface Act {
-  kind: Interaction | 'ingest' | 'token' | 'disclosure' | 'configuration' | 'transmission' | 'start'
+  kind: Interaction | 'ingest' | 'token' | 'disclosure' | 'configuration' | 'transmission' | 'export' | 'start'
   outcome: 'success' | 'denied' | 'failed'
   /** Why not, in words without patient data. */
   outcomeText?: string

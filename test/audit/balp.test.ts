@@ -93,6 +93,7 @@ const kinds: Record<Act['kind'], Act> = {
     kind: 'transmission',
     recipient: { name: 'Pharmacy', address: 'pharmacy.example' },
   },
+  export: { ...base, kind: 'export', patients: [], entities: [] },
   configuration: { ...base, kind: 'configuration', patients: [], entities: [], caller: undefined },
   start: { ...base, kind: 'start', patients: [], entities: [], caller: undefined },
 }

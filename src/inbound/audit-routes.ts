@@ -1,0 +1,138 @@
+import { type Accounting, type AccountingQuery, accountingOf } from '#audit/accounting.ts'
+import { writeProof } from '#audit/proof-text.ts'
+import type { Prover } from '#audit/prover.ts'
+import type { Act } from '#core/act.ts'
+import type { Access } from '#core/decision.ts'
+import { Failure } from '#core/failure.ts'
+import type { DoorRequest, DoorResponse } from '#core/http.ts'
+import type { Store, Vault } from '#core/ports.ts'
+import { accountingPage } from './accounting-page.ts'
+import { type Asked, readAccountingQuery, readTilePath } from './audit-request.ts'
+import type { Route } from './http.ts'
+
+export interface AuditRouteOptions {
+  store: Store
+  vault: Vault
+  access: Access
+  prover: Prover
+  /** Key that checks the checkpoints; told with each accounting, to be compared with the one kept elsewhere. */
+  vkey: string
+  /** Tells the log of an act: to read the log is one. */
+  audit(act: Omit<Act, 'at'>): Promise<void>
+}
+
+/**
+ * The log for those who watch over it: a read-only https://c2sp.org/tlog-tiles below `/audit`, proofs, and the
+ * accounting of a patient. Whoever may read AuditEvents may read this.
+ */
+export function auditRoutes(options: AuditRouteOptions): Route[] {
+  const { prover, store, vault, vkey } = options
+  const get = (path: string, tell: Tell, answer: (request: DoorRequest) => Promise<DoorResponse>): Route => ({
+    policy: 'token',
+    method: 'GET',
+    path,
+    answer: (request) => onRecord(options, request, tell, answer),
+  })
+  return [
+    get('/audit/checkpoint', named('checkpoint'), async () => plain((await prover.checkpoint()).note)),
+    get('/audit/tile/*', named('tile'), async ({ path }) => {
+      const { level, number, width } = readTilePath(path)
+      const bytes =
+        level === 'entries' ? await prover.entries(number, width) : await prover.tile(level, number, width)
+      return { ...plain('', 'application/octet-stream'), bytes }
+    }),
+    get(
+      '/audit/proof/inclusion',
+      ({ query }) => eventRead(query.get('event')),
+      async ({ query }) => {
+        const [inclusion] = await prover.inclusions([requireId(query.get('event'))])
+        if (!inclusion) throw new Failure('not-found', 'There is no such event in the log')
+        return plain(writeProof(inclusion))
+      },
+    ),
+    get('/audit/proof/consistency', named('consistency'), async ({ query }) => {
+      const to = query.get('to')
+      const from = requireSize(query.get('from'))
+      return json(await prover.consistency(from, to === null ? undefined : requireSize(to)))
+    }),
+    get('/audit/accounting', accountingRead, async (request) => {
+      const asked = readAccountingQuery(request.query)
+      const accounting = await accountingOf({ store, vault, prover }, asked.query)
+      if (request.header('accept')?.includes('text/html'))
+        return accountingPage(accounting, nextOf(asked, accounting))
+      return json({ ...accounting, key: vkey, ...nextOf(asked, accounting) })
+    }),
+  ]
+}
+
+type Tell = (request: DoorRequest) => Pick<Act, 'kind' | 'patients' | 'entities' | 'query' | 'outcomeText'>
+
+function named(part: string): Tell {
+  return () => ({ kind: 'read', patients: [], entities: [], outcomeText: `log: ${part}` })
+}
+
+function eventRead(id: string | null): ReturnType<Tell> {
+  return { kind: 'read', patients: [], entities: id && isId(id) ? [`AuditEvent/${id}`] : [] }
+}
+
+function accountingRead({ path, query }: DoorRequest): ReturnType<Tell> {
+  const patient = readPatient(query)
+  return { kind: 'search', patients: patient ? [patient] : [], entities: [], query: `GET ${path}?${query}` }
+}
+
+function readPatient(query: URLSearchParams): AccountingQuery['patient'] | undefined {
+  try {
+    return readAccountingQuery(query).query.patient
+  } catch {
+    return undefined
+  }
+}
+
+/** Gate, answer, record, in this order; a refusal is on record before it is said. */
+async function onRecord(
+  { access, audit }: AuditRouteOptions,
+  request: DoorRequest,
+  tell: Tell,
+  answer: (request: DoorRequest) => Promise<DoorResponse>,
+): Promise<DoorResponse> {
+  const { caller, requestId } = request
+  const told = tell(request)
+  const decision = access.gate(caller, told.kind === 'search' ? 'search' : 'read', 'AuditEvent')
+  const act = { ...told, caller, requestId, reasons: decision.reasons }
+  try {
+    if (!decision.permit) throw new Failure('forbidden', 'This token does not allow to read the log')
+    const response = await answer(request)
+    await audit({ ...act, outcome: 'success' })
+    return response
+  } catch (cause) {
+    const kind = cause instanceof Failure ? cause.kind : 'internal'
+    await audit({ ...act, outcome: decision.permit ? 'failed' : 'denied', outcomeText: `log: ${kind}` })
+    throw cause
+  }
+}
+
+function nextOf({ url }: Asked, { next }: Accounting): { nextPage?: string } {
+  return next ? { nextPage: url(next) } : {}
+}
+
+function isId(text: string): boolean {
+  return /^[A-Za-z0-9.-]{1,64}$/.test(text)
+}
+
+function requireId(text: string | null): string {
+  if (text && isId(text)) return text
+  throw new Failure('invalid', 'Name the event by its id: ?event=<id>')
+}
+
+function requireSize(text: string | null): number {
+  if (text && /^[1-9]\d{0,14}$/.test(text)) return Number(text)
+  throw new Failure('invalid', 'Give sizes of the log as whole numbers: ?from=<size>&to=<size>')
+}
+
+function plain(body: string, type = 'text/plain; charset=utf-8'): DoorResponse {
+  return { status: 200, headers: { 'content-type': type }, body }
+}
+
+function json(value: object): DoorResponse {
+  return plain(JSON.stringify(value), 'application/json; charset=utf-8')
+}
