@@ -5,7 +5,7 @@ import { clinic, type Mover, pharmacies, prescribing } from './mover.ts'
 export type TaskStatus = Task['status']
 export type TaskState = TaskStatus | 'new'
 
-/** What a Task is about decides who may move it how. `work` is everything that is for the clinic's own people. */
+/** What a Task is about decides who may move it how. `work` is everything else, most of it for the clinic's own people. */
 export const taskKinds = ['fulfil', 'cancel', 'renewal', 'work'] as const
 export type TaskKind = (typeof taskKinds)[number]
 
@@ -38,6 +38,11 @@ const ended = ['rejected', 'cancelled', 'failed', 'completed'] as const
 
 function move(from: TaskMove['from'], to: TaskStatus, by: TaskMove['by'], ...guards: TaskGuard[]): TaskMove {
   return { from, to, by, ...(guards.length > 0 ? { guards } : {}) }
+}
+
+/** Work is the clinic's, or a pharmacy's where it is the owner. */
+function worked(from: TaskMove['from'], to: TaskStatus, ...guards: TaskGuard[]): TaskMove[] {
+  return [move(from, to, staff, ...guards), move(from, to, pharmacies, 'owner', ...guards)]
 }
 
 /** Its author takes a Task back as a mistake at any time. */
@@ -108,15 +113,15 @@ export const taskMoves: Readonly<Record<TaskKind, readonly TaskMove[]>> = {
   work: [
     move(['new'], 'draft', ['patient', 'platform', ...pharmacies, ...staff]),
     move(['new', 'draft'], 'requested', ['patient', 'platform', ...pharmacies, ...staff]),
-    move(['requested'], 'received', staff),
-    move(['requested', 'received'], 'accepted', staff),
-    move(['requested', 'received'], 'rejected', staff, 'reason'),
-    move(['received', 'accepted'], 'ready', staff),
-    move(['requested', 'received', 'accepted', 'ready'], 'in-progress', staff),
-    move(['in-progress'], 'on-hold', staff),
-    move(['on-hold'], 'in-progress', staff),
-    move(['requested', 'received', 'accepted', 'ready', 'in-progress', 'on-hold'], 'completed', staff),
-    move(['in-progress'], 'failed', staff),
+    ...worked(['requested'], 'received'),
+    ...worked(['requested', 'received'], 'accepted'),
+    ...worked(['requested', 'received'], 'rejected', 'reason'),
+    ...worked(['received', 'accepted'], 'ready'),
+    ...worked(['requested', 'received', 'accepted', 'ready'], 'in-progress'),
+    ...worked(['in-progress'], 'on-hold'),
+    ...worked(['on-hold'], 'in-progress'),
+    ...worked(['requested', 'received', 'accepted', 'ready', 'in-progress', 'on-hold'], 'completed'),
+    ...worked(['in-progress'], 'failed'),
     withdrawn(staff),
     mistaken,
   ],

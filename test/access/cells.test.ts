@@ -52,6 +52,7 @@ function resourcesOf(patient: string, clinic: string, pharmacy: string): Record<
       medicationCodeableConcept: drug,
       performer: [{ actor: to(pharmacy) }],
       authorizingPrescription: [to(`MedicationRequest/${patient}`)],
+      whenHandedOver: '2026-02-01T08:00:00Z',
     },
     Patient: {
       active: true,
@@ -79,6 +80,7 @@ function resourcesOf(patient: string, clinic: string, pharmacy: string): Record<
       patient: subject,
       policyRule: coded('http://terminology.hl7.org/CodeSystem/v3-ActCode', 'OPTIN'),
     },
+    DetectedIssue: { status: 'final', patient: subject, implicated: [to(`MedicationRequest/${patient}`)] },
     Provenance: {
       target: [subject],
       recorded: '2026-02-01T08:00:00Z',
@@ -163,7 +165,7 @@ describe('the role table', () => {
       `Practitioner.${letters} PractitionerRole.${letters} Organization.${letters} Medication.${letters}`
     const team = (orders: string, tasks: string) =>
       `Communication.crus QuestionnaireResponse.rs MedicationRequest.${orders} MedicationDispense.rs Patient.rs ` +
-      `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Task.${tasks} Consent.rs Provenance.rs Questionnaire.rs`
+      `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Task.${tasks} Consent.rs Provenance.rs DetectedIssue.rs Questionnaire.rs`
     const pharmacy = `MedicationRequest.rs MedicationDispense.crus Patient.rs ${catalogues('rs')} Task.crus`
     expect(written).toEqual({
       ehr: team('crs', 'crus'),

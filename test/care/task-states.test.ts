@@ -87,13 +87,13 @@ const reference: Readonly<Record<TaskKind, Readonly<Record<string, string>>>> = 
   work: {
     'new > draft': 'anybody',
     'new draft > requested': 'anybody',
-    'requested > received': 'staff',
-    'requested received > accepted rejected': 'staff',
-    'received accepted > ready': 'staff',
-    'requested received accepted ready > in-progress': 'staff',
-    'in-progress > on-hold failed': 'staff',
-    'on-hold > in-progress': 'staff',
-    'requested received accepted ready in-progress on-hold > completed': 'staff',
+    'requested > received': 'staff|pharmacy',
+    'requested received > accepted rejected': 'staff|pharmacy',
+    'received accepted > ready': 'staff|pharmacy',
+    'requested received accepted ready > in-progress': 'staff|pharmacy',
+    'in-progress > on-hold failed': 'staff|pharmacy',
+    'on-hold > in-progress': 'staff|pharmacy',
+    'requested received accepted ready in-progress on-hold > completed': 'staff|pharmacy',
     'requested received accepted ready > cancelled': 'staff|requester',
   },
 }
@@ -168,6 +168,8 @@ describe('a guard', () => {
     ['renewal', 'received', 'ready', 'clinician', ['answered']],
     ['renewal', 'in-progress', 'completed', 'prescriber', ['output']],
     ['work', 'requested', 'rejected', 'ehr', ['reason']],
+    ['work', 'requested', 'completed', 'ehr', []],
+    ['work', 'requested', 'completed', 'pharmacy', ['owner']],
   ]
   it.each(guarded)('of a Task to %s, %s → %s by %s holds: %s', (kind, from, to, mover, needed) => {
     for (const guard of ['reason', 'output', 'answered', 'owner'] as const) {
