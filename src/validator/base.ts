@@ -1,4 +1,4 @@
-import { collectEntries } from './bundle-links.ts'
+import { collectEntries, isClosed } from './bundle-links.ts'
 import { formBindings } from './coded-form.ts'
 import { compileBinding, compileForm, compilePreference } from './coding.ts'
 import { compileInvariants, inOrder } from './invariant.ts'
@@ -9,6 +9,7 @@ import { textOf } from './probe.ts'
 import { compileReference, container } from './reference.ts'
 import { type Check, isRecord, note, noteAt, type Report } from './report.ts'
 import { type BaseTable, type ElementEntries, type ElementLine, type ElementType, readLine } from './table.ts'
+import { checkElementId } from './worded-rules.ts'
 
 export interface BaseChecks {
   /** A whole resource of any type: its own type decides the rules. `asked` is a further check, in the same scope. */
@@ -64,21 +65,23 @@ function checkResource(compiler: Compiler, value: unknown, report: Report, asked
   }
 }
 
-type Scope = Pick<Report, 'contained' | 'referred' | 'inBundle' | 'entries' | 'resource' | 'root'>
+/** What a report knows of the resource it is in. */
+type Scope = Omit<Report, 'issues' | 'path' | 'plain'>
 
 /** References to `#id` are resolved within one resource and what it contains. */
 function enterResource(value: Record<string, unknown>, report: Report): Scope {
-  const { contained: outerContained, referred, inBundle, entries, resource, root } = report
-  const outer = { contained: outerContained, referred, inBundle, entries, resource, root }
+  const { issues: _issues, path: _path, plain: _plain, ...outer } = report
   const contained = Array.isArray(value.contained) ? value.contained.filter(isRecord) : []
   report.contained = new Map(
     contained.map((item) => [textOf(item, 'id') ?? '', textOf(item, 'resourceType') ?? '']),
   )
   report.referred = new Set()
+  report.elementIds = new Set()
   report.resource = value
   report.root = value
   if (value.resourceType === 'Bundle') {
     report.inBundle = true
+    report.closed = isClosed(value)
     report.entries = collectEntries(value)
   }
   return outer
@@ -143,7 +146,11 @@ function elementMembers(compiler: Compiler, entries: ElementEntries, path: strin
     return line.types.map((type) => {
       const json = name.endsWith('[x]') ? name.slice(0, -3) + capital(type.code) : name
       const check = at.endsWith('.contained') ? containedCheck(compiler) : valueCheck(compiler, type, line)
-      const whole = withInvariants(compiler, at, check)
+      const ruled = withInvariants(compiler, at, check)
+      const whole =
+        at !== 'ElementDefinition.id' && name === 'id' && type.code === 'string'
+          ? inOrder([ruled, checkElementId])
+          : ruled
       return member(line, name, json, whole, Object.hasOwn(primitives, type.code))
     })
   })
@@ -238,11 +245,13 @@ function containedCheck(compiler: Compiler): Check {
     const type = value.resourceType
     if (Object.hasOwn(compiler.table.types, type) && compiler.table.types[type]?.kind === 'resource') {
       report.referred.delete(container)
-      const { resource } = report
+      const { resource, elementIds } = report
       report.resource = value
+      report.elementIds = new Set()
       typeCheck(compiler, type)(value, report)
       compiler.profiled.claimed(value, report)
       report.resource = resource
+      report.elementIds = elementIds
       // What points back at its container belongs there by that (dom-3).
       if (report.referred.has(container) && typeof value.id === 'string') report.referred.add(value.id)
     } else if (!compiler.resourceTypes.has(type)) {

@@ -10,3 +10,10 @@ export function collectEntries(bundle: Record<string, unknown>): ReadonlyMap<str
   }
   return entries
 }
+
+/** Such Bundles go to others whole, who could not find a `urn:uuid:` elsewhere: https://hl7.org/fhir/R4/bundle.html#references */
+export function isClosed(bundle: Record<string, unknown>): boolean {
+  return closedTypes.has(textOf(bundle, 'type') ?? '')
+}
+
+const closedTypes = new Set(['document', 'message', 'transaction', 'batch'])

@@ -1,4 +1,4 @@
-import { mayPrecede } from './moments.ts'
+import { inOrderOfTime } from './moments.ts'
 import { has, hasChoice, numberOf, records, textOf } from './probe.ts'
 import type { Rules } from './rule.ts'
 
@@ -7,7 +7,7 @@ export const datatypeRules: Rules = {
   'att-1': (value) => !has(value, 'data') || has(value, 'contentType'),
   'cpt-2': (value) => !has(value, 'value') || has(value, 'system'),
   'exp-1': (value) => has(value, 'expression') || has(value, 'reference'),
-  'per-1': (value) => mayPrecede(textOf(value, 'start'), textOf(value, 'end')),
+  'per-1': (value) => inOrderOfTime(textOf(value, 'start'), textOf(value, 'end')),
   'qty-3': (value) => !has(value, 'code') || has(value, 'system'),
   'rat-1': (value) =>
     has(value, 'numerator') === has(value, 'denominator') &&

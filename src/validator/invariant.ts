@@ -6,6 +6,7 @@ import { type Check, isRecord, note, warn } from './report.ts'
 import { resourceRules } from './resource-rules.ts'
 import type { Rules } from './rule.ts'
 import type { BaseTable } from './table.ts'
+import { wordedRules } from './worded-rules.ts'
 
 /** The constraints that come often, written out: the same rules as their FHIRPath, a hundred times as fast. */
 const written: Rules = { ...datatypeRules, ...questionnaireRules, ...bundleRules, ...resourceRules }
@@ -18,7 +19,7 @@ export interface Constraint {
   warning?: boolean
 }
 
-/** The base definitions' constraints as checks, by the path of the element they stand at. */
+/** The base definitions' constraints, and what is stated in words, as checks, by the path of the element they stand at. */
 export function compileInvariants(constraints: BaseTable['constraints']): ReadonlyMap<string, Check> {
   const checks = new Map<string, Check[]>()
   for (const [name, { at, ...rest }] of Object.entries(constraints)) {
@@ -27,6 +28,8 @@ export function compileInvariants(constraints: BaseTable['constraints']): Readon
       checks.set(path, [...(checks.get(path) ?? []), check])
     }
   }
+  for (const [path, check] of Object.entries(wordedRules))
+    checks.set(path, [...(checks.get(path) ?? []), check])
   return new Map([...checks].map(([path, list]) => [path, inOrder(list)]))
 }
 

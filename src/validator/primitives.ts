@@ -29,7 +29,10 @@ const base64Pattern = /^[0-9A-Za-z+/]*={0,2}$/
 const maxString = 1024 * 1024
 
 const text = 'a string that is not empty, up to 1,048,576 characters, without control characters'
-const uri = textual((value) => uriPattern.test(value), 'a URI without whitespace')
+const uri = textual(
+  isUri,
+  'a URI without whitespace; after urn:uuid: a UUID in lower case, after urn:oid: an OID',
+)
 
 export const primitives: Readonly<Record<string, Primitive>> = {
   base64Binary: textual(isBase64, 'base64 (RFC 4648) in a string'),
@@ -83,6 +86,14 @@ function isText(value: string): boolean {
     if (code > 32) blank = false
   }
   return !blank
+}
+
+/** https://hl7.org/fhir/R4/datatypes.html#uri */
+function isUri(value: string): boolean {
+  if (!uriPattern.test(value)) return false
+  if (!value.startsWith('urn:')) return true
+  if (value.startsWith('urn:uuid:')) return uuidPattern.test(value.split('#')[0] ?? '')
+  return !value.startsWith('urn:oid:') || oidPattern.test(value.split('#')[0] ?? '')
 }
 
 function isBase64(value: string): boolean {

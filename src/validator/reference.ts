@@ -43,6 +43,13 @@ function typeOf(reference: string, report: Report, resourceTypes: ReadonlySet<st
   if (reference.startsWith('#')) return containedType(reference.slice(1), report)
   const type = restful.exec(reference.split('#')[0] ?? '')?.[1]
   if (relative.test(reference)) return type
+  const entry = report.entries.get(reference.split('#')[0] ?? '')
+  if (entry !== undefined) return entry || undefined
+  if (report.closed && /^urn:(?:uuid|oid):/.test(reference)) {
+    const text = 'The reference is to a urn: that no entry of the Bundle has as fullUrl; add the entry.'
+    noteAt(report, 'reference', 'not-found', text)
+    return undefined
+  }
   // Absolute addresses may look like anything; only those of RESTful form, with a type of R4 in them, tell a type.
   if (absolute.test(reference))
     return type && /^https?:/.test(reference) && resourceTypes.has(type) ? type : undefined

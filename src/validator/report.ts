@@ -22,8 +22,12 @@ export interface Report {
   referred: Set<string>
   /** Inside a Bundle, references may be conditional and resolve to other entries. */
   inBundle: boolean
+  /** The Bundle around must hold whatever its `urn:uuid:` references name. */
+  closed: boolean
   /** Types of the resources in the Bundle around, by fullUrl. */
   entries: ReadonlyMap<string, string>
+  /** Ids of elements met in the resource being looked at. */
+  elementIds: Set<string>
   /** What `%resource` and `%rootResource` stand for: the resource being looked at, and the one that contains it. */
   resource: unknown
   root: unknown
@@ -38,7 +42,9 @@ export function newReport(root: string): Report {
     contained: new Map(),
     referred: new Set(),
     inBundle: false,
+    closed: false,
     entries: new Map(),
+    elementIds: new Set(),
     resource: undefined,
     root: undefined,
     plain: new Map(),

@@ -1,4 +1,4 @@
-import { mayPrecede } from './moments.ts'
+import { inOrderOfTime } from './moments.ts'
 import { countOf, distinct, has, hasChoice, records, textOf } from './probe.ts'
 import type { Rules } from './rule.ts'
 
@@ -15,7 +15,7 @@ export const resourceRules: Rules = {
   'inv-1 Parameters': (parameter) =>
     [has(parameter, 'part'), hasChoice(parameter, 'value'), has(parameter, 'resource')].filter(Boolean)
       .length === 1,
-  'mdd-1': (dispense) => mayPrecede(textOf(dispense, 'whenPrepared'), textOf(dispense, 'whenHandedOver')),
+  'mdd-1': (dispense) => inOrderOfTime(textOf(dispense, 'whenPrepared'), textOf(dispense, 'whenHandedOver')),
   'org-1': (organization) => has(organization, 'identifier') || has(organization, 'name'),
   'org-2': notAtHome,
   'org-3': notAtHome,
