@@ -1,0 +1,134 @@
+import type { SourceRepetition, SourceSegment, SourceTree } from './source.ts'
+
+/** Why a place is not mapped, by `SEG`, `SEG-n` or `SEG-n.c`: mappings/ignored/*.json. */
+export type IgnoreTable = Readonly<Record<string, string>>
+
+/** What became of one populated field (spec I9). */
+export interface FieldCoverage {
+  segment: string
+  /** Place of the segment in the message, from 1. */
+  at: number
+  field: number
+  /** `mapped`: something was made from a value in it. `unknown`: nobody read it, and no rule says that this is right. */
+  state: 'mapped' | 'ignored' | 'unknown'
+  /** Populated components of a mapped field that nobody read and no rule speaks of: `4`, `4.2`. */
+  unread?: string[]
+  /** The rule by which it is ignored. */
+  reason?: string
+}
+
+export interface WatchedSource<Source extends SourceTree> {
+  /** Reads like the source itself, and remembers what was read. Costs too much for the hot path. */
+  source: Source
+  /** Coverage of every populated field, by what has been read until now. */
+  coverage(ignored: IgnoreTable): FieldCoverage[]
+}
+
+/**
+ * Watches which values of a message are read. To ask whether a field is there is not to read it: only its components'
+ * texts count. The whole of a repetition (`_`) counts for all of it where none of its components was read.
+ */
+export function watchReads<Source extends SourceTree>(source: Source): WatchedSource<Source> {
+  const reads = new WeakMap<object, Set<string>>()
+  const proxies = new WeakMap<object, object>()
+  const watch = <T extends object>(target: T): T => {
+    const known = proxies.get(target)
+    if (known) return known as T
+    const read = new Set<string>()
+    reads.set(target, read)
+    const proxy = new Proxy(target, {
+      get(_target, key) {
+        const value: unknown = Reflect.get(target, key)
+        if (typeof key === 'string') read.add(key)
+        return typeof value === 'object' && value !== null ? watch(value) : value
+      },
+    })
+    proxies.set(target, proxy)
+    return proxy
+  }
+  return {
+    source: watch(source),
+    coverage: (ignored) =>
+      segmentsOf(source).flatMap((segment) =>
+        fieldsOf(segment).map(({ field, repetitions }) => {
+          const place = { segment: segment._, at: segment.at, field }
+          const wasRead = (repetition: SourceRepetition) => reads.get(repetition) ?? new Set<string>()
+          return { ...place, ...fieldCoverage(repetitions, wasRead, placesOf(segment._, field), ignored) }
+        }),
+      ),
+  }
+}
+
+/** How many fields each state has, for the published figure. */
+export function coverageCounts(fields: readonly FieldCoverage[]): Record<FieldCoverage['state'], number> {
+  const counts = { mapped: 0, ignored: 0, unknown: 0 }
+  for (const { state } of fields) counts[state]++
+  return counts
+}
+
+/** Every segment of a tree, in the order of the message. */
+export function segmentsOf(tree: SourceTree): SourceSegment[] {
+  const owners = [tree.MSH, tree.PID, ...tree.orders.flatMap((order) => Object.values(order))]
+  return owners
+    .filter((each) => each !== undefined)
+    .flatMap(withThoseUnder)
+    .sort((a, b) => a.at - b.at)
+}
+
+function withThoseUnder(segment: SourceSegment): SourceSegment[] {
+  return [segment, ...segmentsUnder(segment).flatMap(withThoseUnder)]
+}
+
+/** The segments that stand directly under another one. */
+export function segmentsUnder(segment: SourceSegment): SourceSegment[] {
+  return Object.values(segment).flatMap((value) =>
+    Array.isArray(value)
+      ? (value as unknown[]).filter(
+          (each): each is SourceSegment => typeof each === 'object' && each !== null && 'at' in each,
+        )
+      : [],
+  )
+}
+
+function fieldsOf(segment: SourceSegment): { field: number; repetitions: SourceRepetition[] }[] {
+  const prefix = `${segment._}_`
+  return Object.entries(segment)
+    .filter(([key]) => key.startsWith(prefix))
+    .map(([key, value]) => ({
+      field: Number(key.slice(prefix.length)),
+      repetitions: value as SourceRepetition[],
+    }))
+}
+
+/** Places that a rule may name, from the widest to the field. */
+function placesOf(segment: string, field: number): string[] {
+  return [segment, `${segment}-${field}`]
+}
+
+function fieldCoverage(
+  repetitions: readonly SourceRepetition[],
+  wasRead: (repetition: SourceRepetition) => ReadonlySet<string>,
+  [segment = '', field = '']: readonly string[],
+  ignored: IgnoreTable,
+): Pick<FieldCoverage, 'state' | 'unread' | 'reason'> {
+  const unread = new Set<string>()
+  let mapped = false
+  for (const repetition of repetitions) {
+    const read = wasRead(repetition)
+    const components = Object.keys(repetition).filter((key) => key !== '_')
+    const some = components.some((key) => read.has(key))
+    if (some || read.has('_')) mapped = true
+    if (!some && read.has('_')) continue
+    for (const key of components) if (!read.has(key)) unread.add(key.slice(1).replace('_', '.'))
+  }
+  const reason = ignored[field] ?? ignored[segment]
+  if (!mapped) return reason === undefined ? { state: 'unknown' } : { state: 'ignored', reason }
+  const left = [...unread].filter((component) => !isIgnored(ignored, field, component))
+  return left.length > 0 ? { state: 'mapped', unread: left } : { state: 'mapped' }
+}
+
+/** A rule for component 4 speaks of its sub-components too. */
+function isIgnored(ignored: IgnoreTable, field: string, component: string): boolean {
+  const [whole] = component.split('.')
+  return `${field}.${component}` in ignored || `${field}.${whole}` in ignored
+}
