@@ -11,6 +11,7 @@ import { registerDestination } from '#outbound/destinations.ts'
 import { createTokens } from '#outbound/token.ts'
 import { addAuditCommands } from './cli-audit.ts'
 import { addConsentCommands } from './cli-consent.ts'
+import { addHl7Commands } from './cli-hl7.ts'
 import { type OpenClinic, openClinic, startClinic, systemPorts } from './node.ts'
 
 /*
@@ -249,6 +250,7 @@ function words(text: string | undefined, separator: string): string[] {
 }
 
 addConsentCommands(program, { withClinic, say, commandLine })
+addHl7Commands(program, { say, commandLine })
 addAuditCommands(program, { withClinic, say, commandLine })
 
 try {

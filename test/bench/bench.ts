@@ -21,6 +21,7 @@ const warmUpSeconds = values.quick ? 0.3 : 3
 const connections = values.quick ? [1, 64] : [1, 16, 64]
 
 if (positionals.includes('validate')) await import('./validate.ts')
+else if (positionals.includes('er7')) await (await import('./er7.ts')).er7()
 else await runBench(positionals)
 
 async function runBench(names: readonly string[]): Promise<void> {

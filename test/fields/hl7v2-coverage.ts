@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import type { Caller } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
+import { flows } from '#flows/index.ts'
 import { decodeText, encodeText } from '#formats/hl7v2/charset.ts'
 import { coverageCounts, type FieldCoverage } from '#formats/hl7v2/coverage.ts'
 import { headerOf } from '#formats/hl7v2/header.ts'
 import { readMessage } from '#formats/hl7v2/message.ts'
 import { messagesOf, splitPayload } from '#formats/hl7v2/payload.ts'
 import type { SourceTree } from '#formats/hl7v2/source.ts'
-import { flows } from '#flows/index.ts'
 import { readArtifacts } from '#intake/artifact-folder.ts'
 import { fieldCoverage } from '#intake/field-coverage.ts'
 import { createTransformer } from '#intake/transform.ts'
@@ -63,11 +63,20 @@ export async function coverageOfAll(): Promise<Map<string, TypeCoverage>> {
   return all
 }
 
-async function cover(found: TypeCoverage, flow: Flow<SourceTree>, body: Uint8Array, file: string): Promise<void> {
+async function cover(
+  found: TypeCoverage,
+  flow: Flow<SourceTree>,
+  body: Uint8Array,
+  file: string,
+): Promise<void> {
   found.messages++
   try {
     found.fields.push(
-      ...(await fieldCoverage({ flow, body, caller, timeZone: 'America/Chicago' }, transformer, ignored(flow.name))),
+      ...(await fieldCoverage(
+        { flow, body, caller, timeZone: 'America/Chicago' },
+        transformer,
+        ignored(flow.name),
+      )),
     )
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause
