@@ -1,5 +1,6 @@
 import type { ElementDefinition } from 'fhir/r4'
-import { compileBinding } from './coding.ts'
+import { compileBinding, compilePreference } from './coding.ts'
+import { compileConstraint, inOrder } from './invariant.ts'
 import { requiredText } from './members.ts'
 import { equalsFixed, matchesPattern } from './pattern.ts'
 import type { ProfileNode } from './profile-tree.ts'
@@ -16,6 +17,13 @@ export function compileConstraints(node: ProfileNode, surroundings: Surroundings
     if (!isRecord(value)) return
     for (const check of children) check(value, report)
   }
+}
+
+/** The whole of a profile: what it says of the element itself (its own constraints), and of those below. */
+export function compileProfile(root: ProfileNode, surroundings: Surroundings): Check {
+  const { constraint, path } = root.definition
+  const ofRoot = [...valueChecks({ constraint, path }, surroundings)]
+  return inOrder([...ofRoot, compileConstraints(root, surroundings)])
 }
 
 function compileChild(node: ProfileNode, surroundings: Surroundings): Check {
@@ -70,15 +78,23 @@ function* valueChecks(definition: Partial<ElementDefinition>, surroundings: Surr
     yield (value, report) => matchesPattern(value, pattern) || note(report, 'value', text)
   }
   const { binding, maxLength, type } = definition
-  const valueSet = binding?.strength === 'required' ? binding.valueSet?.split('|')[0] : undefined
+  const valueSet = binding?.valueSet?.split('|')[0]
   const systems = valueSet ? surroundings.codes(valueSet) : undefined
-  if (valueSet && systems) yield compileBinding(valueSet, systems)
+  if (valueSet && systems && binding?.strength === 'required') yield compileBinding(valueSet, systems)
+  if (valueSet && systems && binding?.strength === 'extensible') yield compilePreference(valueSet, systems)
   if (maxLength !== undefined) {
     const text = `The value may have at most ${maxLength} characters in this profile.`
     yield (value, report) =>
       typeof value === 'string' && value.length > maxLength && note(report, 'too-long', text)
   }
   if (type) yield* typeChecks(type, surroundings)
+  for (const { key, severity, human, expression } of definition.constraint ?? []) {
+    if (!expression || surroundings.isBase(key, expression)) continue
+    yield compileConstraint(
+      { key, human, expression, warning: severity === 'warning' },
+      definition.path ?? '',
+    )
+  }
 }
 
 function* typeChecks(

@@ -13,15 +13,21 @@ const core = 'http://hl7.org/fhir/StructureDefinition/'
 
 /**
  * Lays a profile's differential over those of the profiles it derives from, down to the base type: what is left unsaid
- * stays as it was. (https://hl7.org/fhir/R4/profiling.html#snapshot) Throws when a profile in between is not known.
+ * stays as it was. (https://hl7.org/fhir/R4/profiling.html#snapshot) Where a profile in between is not known, the snapshot of the
+ * one above it stands in for both; without one this throws.
  */
 export function profileTree(
   profile: StructureDefinition,
   find: (url: string) => StructureDefinition | undefined,
 ): ProfileNode {
   const chain = [profile]
+  let complete: StructureDefinition | undefined
   for (let below = profile; below.baseDefinition && !below.baseDefinition.startsWith(core); ) {
     const base = find(below.baseDefinition)
+    if (!base && below.snapshot) {
+      complete = below
+      break
+    }
     if (!base || chain.includes(base)) {
       throw new Error(`The profile ${below.url} builds on ${below.baseDefinition}, which is not loaded`)
     }
@@ -30,7 +36,8 @@ export function profileTree(
   }
   const root = node(profile.type)
   for (const step of chain) {
-    for (const element of step.differential?.element ?? []) place(root, element)
+    const said = step === complete ? step.snapshot : step.differential
+    for (const element of said?.element ?? []) place(root, element)
   }
   return root
 }

@@ -2,7 +2,7 @@ import type { CodeSystem, StructureDefinition, ValueSet } from 'fhir/r4'
 import type { Issue } from '#core/failure.ts'
 import type { Resource } from '#core/resource.ts'
 import { compileBase } from './base.ts'
-import { compileConstraints } from './constraint.ts'
+import { compileProfile } from './constraint.ts'
 import { compileRestore } from './decimals.ts'
 import { profileTree } from './profile-tree.ts'
 import { type Check, isRecord, newReport, noteAt, type Report } from './report.ts'
@@ -43,8 +43,10 @@ export function createValidator({ base, profiles }: ValidatorPorts): Validator {
     }
   }
   const checks = new Map<string, Check>()
+  const heldByBase = new Set(Object.values(base.constraints).map((constraint) => constraint.expression))
   const surroundings: Surroundings = {
     resourceTypes: new Set(base.resourceTypes),
+    isBase: (key, expression) => heldByBase.has(expression) || alwaysHeld.test(key),
     codes: cached(
       (url) => base.codes[url] ?? expandValueSet(url, (kind, name) => terminology.get(`${kind} ${name}`)),
     ),
@@ -55,7 +57,7 @@ export function createValidator({ base, profiles }: ValidatorPorts): Validator {
     if (definition.derivation !== 'constraint') continue
     checks.set(
       url,
-      compileConstraints(
+      compileProfile(
         profileTree(definition, (name) => definitions.get(unversioned(name))),
         surroundings,
       ),
@@ -93,6 +95,9 @@ export function createValidator({ base, profiles }: ValidatorPorts): Validator {
     profilesOf: (type) => [...definitions.values()].filter((one) => one.type === type).map((one) => one.url),
   }
 }
+
+/** Constraints of every element and resource, which snapshots repeat: the walk holds them. */
+const alwaysHeld = /^(?:ele-1|ext-1|dom-[2-6]|ref-1|txt-[12])$/
 
 function claimedProfiles(resource: unknown): string[] {
   const profiles = isRecord(resource) && isRecord(resource.meta) ? resource.meta.profile : undefined
