@@ -10,7 +10,7 @@ import { fixture, prepareFolder } from './scene.ts'
 
 let folder: string
 let gateway: ChildGateway
-let told: { path: string; text: string }[]
+let told: { path: string; status: number; text: string }[]
 
 const doors = {
   'secure-message': 'messages',
@@ -49,10 +49,9 @@ beforeAll(async () => {
     `/fhir/QuestionnaireResponse?patient=${prepared.patient}`,
     `/fhir/MedicationRequest?patient=${prepared.patient}&_include=MedicationRequest:subject`,
     '/fhir/Patient?name=Okafor',
-    '/fhir/Patient/Okafor',
-    '/ingest/Okafor',
+    ...refused,
   ])
-    told.push({ path, text: (await ehr.request('GET', path)).text })
+    told.push({ path, ...(await ehr.request('GET', path)) })
   await platform.request('POST', '/fhir/Patient', {
     resourceType: 'Patient',
     name: 'Okafor',
@@ -69,6 +68,15 @@ afterAll(async () => {
   await gateway.kill()
   rmSync(folder, { recursive: true, force: true })
 })
+
+/** Words of the fixtures where they do not belong. */
+const refused = [
+  '/fhir/Patient?nickname=Okafor',
+  '/fhir/Patient?birthdate=Okafor',
+  '/fhir/Okafor/1',
+  '/fhir/Patient/Okafor',
+  '/ingest/Okafor',
+]
 
 /** Everything in the fixtures that says something about somebody: names, identifiers, texts, drugs, answers. */
 const secrets = [
@@ -146,7 +154,9 @@ describe('in what it says', () => {
   })
 
   it('no refusal says back what was asked', () => {
-    for (const { path, text } of told.filter((each) => each.path.includes('Okafor')))
+    for (const { path, status, text } of told.filter((each) => refused.includes(each.path))) {
+      expect(status, path).toBeGreaterThanOrEqual(400)
       expect(text, path).not.toContain('Okafor')
+    }
   })
 })
