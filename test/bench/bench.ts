@@ -57,8 +57,9 @@ async function sample(
   const planned = { ...plan(await bench.tokens()), connections: at.connections }
   for (let last = at.round < 0 ? warmUpSeconds : seconds; ; last *= 2) {
     const measured = await bench.measure({ ...planned, seconds: last })
-    if (measured.failed > 0)
-      throw new Error(`${name}: ${measured.failed} requests were not answered as they should be`)
+    const { refused, lost } = measured
+    if (refused + lost > 0)
+      throw new Error(`${name}: ${refused} requests were refused, ${lost} got no answer`)
     // So slow that the time was over before the first answers: give it longer.
     if (measured.answered < at.connections && last < 60) continue
     const { requestsPerSecond, p50Ms, p99Ms, answered, cpuMicroseconds } = measured

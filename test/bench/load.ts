@@ -20,8 +20,10 @@ export interface LoadResult {
   p50Ms: number
   p99Ms: number
   answered: number
-  /** Answers that were not 2xx, and connections that broke. */
-  failed: number
+  /** Answers that were not 2xx. */
+  refused: number
+  /** Connections that broke, and requests without an answer within ten seconds. */
+  lost: number
 }
 
 const run = `${process.pid}-${Date.now()}`
@@ -48,7 +50,8 @@ async function load(plan: LoadPlan): Promise<LoadResult> {
     p50Ms: percentile(0.5),
     p99Ms: percentile(0.99),
     answered: result['2xx'],
-    failed: result.non2xx + result.errors + result.timeouts,
+    refused: result.non2xx,
+    lost: result.errors + result.timeouts,
   }
 }
 
