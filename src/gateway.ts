@@ -8,6 +8,7 @@ import type { NoteSigner } from '#audit/note.ts'
 import { createProver, type Prover } from '#audit/prover.ts'
 import { type Auth, createAuth } from '#auth/smart.ts'
 import { generateSigningKey } from '#auth/tokens.ts'
+import { careUpkeep } from '#care/upkeep.ts'
 import type { Act, Audit } from '#core/act.ts'
 import type { ClientRegistration } from '#core/caller.ts'
 import type { Access } from '#core/decision.ts'
@@ -15,6 +16,7 @@ import type { Artifacts, Clock, Ids, Store, Vault } from '#core/ports.ts'
 import { createFhir } from '#fhir/fhir.ts'
 import { servedTypes } from '#fhir/routes.ts'
 import { flows } from '#flows/index.ts'
+import { parseJson } from '#formats/json.ts'
 import { accessRoutes } from '#inbound/access-routes.ts'
 import { auditRoutes } from '#inbound/audit-routes.ts'
 import { authRoutes } from '#inbound/auth-routes.ts'
@@ -66,9 +68,14 @@ export interface Gateway {
   audit: Audit
   auth: Auth
   validator: Validator
+  /** What time does to orders and Tasks: run it every `careUpkeepMs`. Resolves with how many it changed. */
+  upkeep(): Promise<number>
   /** Tells the log of an act that happened at an entry's own door. */
   tell(act: Omit<Act, 'at'>): Promise<void>
 }
+
+/** How often the time that passes is looked at: orders that expire, cancellations that nobody answers. */
+export const careUpkeepMs = 15 * 60_000
 
 /** Builds a clinic from its ports. Nothing listens and nothing is sent until an entry says so. */
 export async function createGateway(ports: GatewayPorts, settings: GatewaySettings): Promise<Gateway> {
@@ -152,7 +159,9 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     channels: ports.channels,
     report: (fault) => ports.onFault(fault, 'delivery'),
   })
-  return { http, hl7v2, deliverer, log, prover, intake, access, audit, auth, validator, tell }
+  const upkeep = () =>
+    careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone: settings.timeZone })
+  return { http, hl7v2, deliverer, log, prover, intake, access, audit, auth, validator, upkeep, tell }
 }
 
 /** The key that signs access tokens: made once, sealed with the clinic's own key, told to the log. */

@@ -8,8 +8,8 @@ import { createSigner, generateSigningKey } from '#audit/note.ts'
 import { findHl7v2Peer, peerCaller } from '#auth/peers.ts'
 import type { Config } from '#config.ts'
 import { Failure } from '#core/failure.ts'
-import type { Store } from '#core/ports.ts'
-import { createGateway, type Gateway } from '#gateway.ts'
+import type { Keyring, KeyStore, Store } from '#core/ports.ts'
+import { careUpkeepMs, createGateway, type Gateway } from '#gateway.ts'
 import { startMllp } from '#inbound/mllp.ts'
 import { readArtifacts } from '#intake/artifact-folder.ts'
 import { createChannels } from '#outbound/channels.ts'
@@ -17,6 +17,7 @@ import { sendMllp } from '#outbound/mllp-client.ts'
 import { openSqlite } from '#store/sqlite.ts'
 import { createStore } from '#store/store.ts'
 import { openFileKeyring } from '#vault/file-keyring.ts'
+import { readKeyring } from '#vault/keyring-text.ts'
 import { openSqliteKeyStore } from '#vault/sqlite-key-store.ts'
 import { createVault } from '#vault/vault.ts'
 
@@ -31,6 +32,8 @@ export const systemPorts = {
 export interface OpenClinic {
   gateway: Gateway
   store: Store
+  keyring: Keyring
+  keys: KeyStore
   /** Key that checks the log's checkpoints, in C2SP vkey form. */
   vkey: string
   /** Checkpoints kept outside of the database. */
@@ -41,7 +44,10 @@ export interface OpenClinic {
 /** Opens the clinic's folder, making it on first use; nothing listens yet. */
 export async function openClinic(config: Config, baseUrl: string): Promise<OpenClinic> {
   mkdirSync(config.data, { recursive: true, mode: 0o700 })
-  const keyring = openFileKeyring(config.keyring)
+  mkdirSync(config.keyring, { recursive: true, mode: 0o700 })
+  const keyring = config.keyringJson
+    ? readKeyring(config.keyringJson, 'POSTERN_KEYRING_JSON')
+    : openFileKeyring(config.keyring)
   const keys = openSqliteKeyStore(join(config.keyring, 'keys.db'))
   const vault = await createVault({ clinic: config.clinic, keyring, keys })
   const store = createStore({
@@ -69,6 +75,8 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
   return {
     gateway,
     store,
+    keyring,
+    keys,
     vkey: signer.vkey,
     anchored: () =>
       existsSync(anchorFile) ? readFileSync(anchorFile, 'utf8').split('\f\n').filter(Boolean) : [],
@@ -103,17 +111,24 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
   const mllp =
     config.mllpPort === undefined ? undefined : await startMllpDoor(config, clinic, config.mllpPort)
   gateway.deliverer.start()
+  const failed = (fault: unknown) => process.stderr.write(`upkeep ${faultName(fault)}\n`)
   const upkeep = setInterval(() => {
-    const failed = (fault: unknown) => process.stderr.write(`upkeep ${faultName(fault)}\n`)
     gateway.log.checkpoint().catch(failed)
     store.sweep(Date.now()).catch(failed)
   }, config.checkpointMs)
+  // One round at a time: a new one waits for the one before, and closing for the last.
+  let caring: Promise<unknown> = gateway.upkeep().catch(failed)
+  const care = setInterval(() => {
+    caring = caring.then(() => gateway.upkeep()).catch(failed)
+  }, careUpkeepMs)
   return {
     ...clinic,
     baseUrl,
     ...(mllp ? { mllpPort: mllp.port } : {}),
     async close() {
       clearInterval(upkeep)
+      clearInterval(care)
+      await caring
       await mllp?.close()
       await new Promise((resolve) => server.close(resolve))
       await clinic.close()

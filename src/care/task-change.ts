@@ -67,7 +67,8 @@ function stamped(task: Work, before: Work | undefined, at: number): Work {
   if (task.authoredOn !== undefined && when < Date.parse(task.authoredOn)) {
     throw refused('lastModified lies before authoredOn.', 'Task.lastModified')
   }
-  return { ...task, lastModified }
+  // A Task without a beginning could not be waited for.
+  return { ...task, ...(before ? {} : { authoredOn: task.authoredOn ?? now }), lastModified }
 }
 
 function isOlder(task: Work, before: Work): boolean {

@@ -3,7 +3,7 @@ import { createLeafMaker } from '#audit/leaf.ts'
 import { createSigner } from '#audit/note.ts'
 import { Failure } from '#core/failure.ts'
 import type { Store, Vault } from '#core/ports.ts'
-import { createGateway, type Gateway } from '#gateway.ts'
+import { careUpkeepMs, createGateway, type Gateway } from '#gateway.ts'
 import { createChannels } from '#outbound/channels.ts'
 import { openDurableObject } from '#store/durable-object.ts'
 import { createStore } from '#store/store.ts'
@@ -41,6 +41,8 @@ const ids = { random: () => crypto.randomUUID() as string }
 export class Clinic extends DurableObject<WorkerEnv> {
   #opening: Promise<OpenClinic> | undefined
   #armed = Number.POSITIVE_INFINITY
+  /** When orders and Tasks were last looked at for what time does to them. */
+  #cared = 0
 
   async fetch(request: Request): Promise<Response> {
     const { gateway } = await this.opened(new URL(request.url).host)
@@ -59,6 +61,10 @@ export class Clinic extends DurableObject<WorkerEnv> {
       while (rounds < maxRounds && (await gateway.deliverer.run()) > 0) rounds += 1
       await gateway.log.checkpoint()
       await store.sweep(clock.now())
+      if (clock.now() - this.#cared >= careUpkeepMs) {
+        this.#cared = clock.now()
+        await gateway.upkeep()
+      }
       await this.#armNext(store)
     } catch (fault) {
       report('alarm', fault)
@@ -130,6 +136,7 @@ export class Clinic extends DurableObject<WorkerEnv> {
       store.logSize(),
       store.lastCheckpoint(),
     ])
+    await this.#arm(this.#cared + careUpkeepMs)
     if (delivery !== undefined) await this.#arm(delivery)
     if (size > (checkpoint?.size ?? 0)) await this.#arm(clock.now() + checkpointMs)
   }
