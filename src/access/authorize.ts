@@ -4,10 +4,13 @@ import type { Access, AccessRequest, Decision } from '#core/decision.ts'
 import type { Clock, Store } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
 import { evaluate, type Statement } from './consent.ts'
+import { type LabelRules, labelRules } from './label-rules.ts'
+import { createLabeller } from './labels.ts'
 import { createPatientContexts } from './patient-context.ts'
 import { isTreatment } from './purpose.ts'
 import { redact } from './redact.ts'
 import { actorsOf, isPerformer, isSelf, isTreating, type Setting } from './relation.ts'
+import { isReview } from './review.ts'
 import { findGrant, type Grant, letterOf } from './roles.ts'
 import { covers } from './scopes.ts'
 
@@ -16,13 +19,18 @@ export interface AccessOptions {
   clock: Clock
   /** Version of the rules, kept with every decision. */
   rules?: string
+  /** What tells how sensitive data is. */
+  labels?: LabelRules
 }
 
 /** Work that has no patient is work all the same; content without one waits unmatched, unseen by all but offices. */
 const mayLackPatient: ReadonlySet<string> = new Set(['Task', 'Provenance'])
 
 /** The one authorize: role table ∩ scopes ∩ relation ∩ consent ∩ purpose. What no rule allows is refused. */
-export function createAccess({ store, clock, rules = 'postern-access/1' }: AccessOptions): Access {
+export function createAccess(options: AccessOptions): Access {
+  const { store, clock, labels = labelRules } = options
+  const rules = `${options.rules ?? 'postern-access/2'} ${labels.version}`
+  const labelsOf = createLabeller(labels)
   const contexts = createPatientContexts(store)
   // A caller is one value for the life of its token, so what the token alone shows is worked out once.
   const gates = new WeakMap<Caller, Map<string, Decision>>()
@@ -70,6 +78,11 @@ export function createAccess({ store, clock, rules = 'postern-access/1' }: Acces
     if (!patient && !mayLackPatient.has(resource.resourceType)) return refuse([...reasons, 'no-patient'])
     const context = patient && (await contexts.context(patient))
     const setting: Setting = { caller, patient, context, contexts, store, now: clock.now() }
+    if (grant.condition === 'review') {
+      return isReview(resource)
+        ? permit([...reasons, 'review'], [], grant)
+        : refuse([...reasons, 'not-review'])
+    }
     if (grant.condition === 'self') {
       reasons.push('self')
       return isSelf(setting) ? permit(reasons, [], grant) : refuse(reasons)
@@ -108,6 +121,7 @@ export function createAccess({ store, clock, rules = 'postern-access/1' }: Acces
       purpose: setting.caller.purpose,
       now: setting.now,
       reads: isRead(interaction),
+      labelsOf,
     }
     return evaluate(setting.context.consents, request, resource)
   }

@@ -1,17 +1,18 @@
 import type { Reference, Resource } from '#core/resource.ts'
 import type { Provision } from './consent-rule.ts'
 import { type Interval, intervalOfDate, intervalOfPeriod } from './interval.ts'
+import { confidentialitySystem, type Labeller, levelOf, sentLabels } from './labels.ts'
 import { authorsOf, referencesIn } from './parties.ts'
 
 /**
  * Whether a provision's words about data fit a resource: elements are ANDed, repetitions ORed, absent ones constrain
  * nothing. Where the resource does not tell (no date, no label, no code), a refusal fits and a permit does not.
  */
-export function fitsDatum(provision: Provision, datum: Resource): boolean {
+export function fitsDatum(provision: Provision, datum: Resource, labelsOf: Labeller = sentLabels): boolean {
   return (
     fitsData(provision, datum) &&
     fitsPeriod(provision, datum) &&
-    fitsLabels(provision, datum) &&
+    fitsLabels(provision, datum, labelsOf) &&
     fitsClass(provision, datum) &&
     fitsCode(provision, datum)
   )
@@ -81,29 +82,17 @@ function datesOf(datum: Resource): Interval[] {
   })
 }
 
-const confidentialitySystem = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality'
-const confidentialities = ['U', 'L', 'M', 'N', 'R', 'V']
-const unlabelled = confidentialities.indexOf('R')
-
 /** High-water mark: permit N covers N and below, deny R covers R and above. Sensitivity codes are compared as they are. */
-function fitsLabels({ labels, permits }: Provision, datum: Resource): boolean {
+function fitsLabels({ labels, permits }: Provision, datum: Resource, labelsOf: Labeller): boolean {
   if (!labels) return true
-  const own = (datum.meta?.security ?? []).map((label) => `${label.system}|${label.code}`)
-  const levels = own.flatMap((label) => levelOf(label) ?? [])
-  const level = levels.length > 0 ? Math.max(...levels) : unlabelled
+  const own = labelsOf(datum)
   return labels.some((label) => {
     const named = levelOf(label)
-    if (named !== undefined) return permits ? level <= named : level >= named
+    if (named !== undefined) return permits ? own.level <= named : own.level >= named
     if (label.startsWith(confidentialitySystem)) return !permits
-    // Without any confidentiality label nobody has looked yet what is in it.
-    return own.includes(label) || (!permits && levels.length === 0)
+    // What nobody has looked into may hold what is refused.
+    return own.codes.has(label) || (!permits && !own.known)
   })
-}
-
-function levelOf(label: string): number | undefined {
-  if (!label.startsWith(`${confidentialitySystem}|`)) return undefined
-  const level = confidentialities.indexOf(label.slice(confidentialitySystem.length + 1))
-  return level < 0 ? undefined : level
 }
 
 const typeSystem = 'http://hl7.org/fhir/resource-types|'

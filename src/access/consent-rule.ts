@@ -45,7 +45,8 @@ const maxItems = 500
 const containers = ['Encounter', 'EpisodeOfCare', 'CarePlan']
 const meanings = ['instance', 'related', 'dependents', 'authoredby']
 const recipientRoles = ['IRCP', 'PRCP']
-const labelSystems = [
+/** What a consent may name data by. */
+export const labelSystems: readonly string[] = [
   'http://terminology.hl7.org/CodeSystem/v3-Confidentiality',
   'http://terminology.hl7.org/CodeSystem/v3-ActCode',
 ]

@@ -2,6 +2,7 @@ import type { Reference, Resource } from '#core/resource.ts'
 import { dataRank, fitsDatum } from './consent-datum.ts'
 import type { ConsentRule, Provision } from './consent-rule.ts'
 import { holds } from './interval.ts'
+import type { Labeller } from './labels.ts'
 import { permitsPurpose, refusesPurpose } from './purpose.ts'
 
 /** Who asks, for what: the part of a request that a consent speaks about. */
@@ -13,6 +14,8 @@ export interface ConsentRequest {
   now: number
   /** Only looking; a consent with `action` permits that much at the most. */
   reads?: boolean
+  /** What tells how sensitive data is; the labels that were sent with it, where not given. */
+  labelsOf?: Labeller
 }
 
 export interface Statement {
@@ -105,7 +108,7 @@ function exceptionVoice(root: Provision, request: ConsentRequest, datum: Resourc
   let refusal: Rank | undefined
   for (const exception of root.exceptions) {
     const actor = applicability(exception, request, root)
-    if (actor === undefined || !fitsDatum(exception, datum)) continue
+    if (actor === undefined || !fitsDatum(exception, datum, request.labelsOf)) continue
     const rank = { data: dataRank(exception), actor }
     if (exception.permits) permit = highest(permit, rank)
     else refusal = highest(refusal, rank)
@@ -120,7 +123,8 @@ function exceptionVoice(root: Provision, request: ConsentRequest, datum: Resourc
 
 function rootVoice(root: Provision, request: ConsentRequest, datum: Resource, say: Say): Voice | undefined {
   const actor = applicability(root, request)
-  if (actor !== undefined && fitsDatum(root, datum)) return say(root.permits, dataRank(root), actor)
+  if (actor !== undefined && fitsDatum(root, datum, request.labelsOf))
+    return say(root.permits, dataRank(root), actor)
   if (!root.permits) return undefined
   // Who permits some data to somebody withholds the rest from them, whichever level it was that let them in.
   if (actor !== undefined) return say(false, 0, actor)

@@ -11,8 +11,9 @@ export type Letter = 'c' | 'r' | 'u' | 'd' | 's'
  * - `performer`: the organization that the order, task or dispense names to do it. Consent can only narrow.
  * - `self`: the patient the resource is about.
  * - `consent`: nothing but an explicit consent.
+ * - `review`: the Tasks by which the gateway asks for a privacy officer's word, and no others.
  */
-export type Condition = 'any' | 'own' | 'performer' | 'self' | 'consent'
+export type Condition = 'any' | 'own' | 'performer' | 'self' | 'consent' | 'review'
 
 export interface Grant {
   types: readonly ResourceType[]
@@ -164,6 +165,7 @@ export const table: Readonly<Record<Role, readonly Grant[]>> = {
   'privacy-officer': [
     { types: ['AuditEvent'], may: 'rs', condition: 'any' },
     { types: ['Consent'], may: 'crus', condition: 'any' },
+    { types: ['Task'], may: 'rus', condition: 'review' },
   ],
 }
 

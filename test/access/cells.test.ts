@@ -147,6 +147,8 @@ async function put(type: string, id: string, body: object): Promise<void> {
 
 const idOf = (type: string, which: 'own' | 'others') => (type === 'AuditEvent' ? events[which] : which)
 const may = (role: Role, type: string, letter: Letter) => findGrant(role, type, letter)
+/** The samples are no reviews, so a cell of reviews shows none of them. */
+const isReviews = (role: Role, type: string, letter: Letter) => may(role, type, letter)?.condition === 'review'
 const isOpen = (role: Role, type: string, letter: Letter) => may(role, type, letter)?.condition === 'any'
 
 describe('the role table', () => {
@@ -184,7 +186,7 @@ describe('the role table', () => {
         `${catalogues('rs')} Task.rs Questionnaire.rs`,
       operator: `${catalogues('cruds')} Device.cruds Questionnaire.cruds`,
       auditor: 'AuditEvent.rs',
-      'privacy-officer': 'Consent.crus AuditEvent.rs',
+      'privacy-officer': 'Task.rus Consent.crus AuditEvent.rs',
     })
   })
 })
@@ -201,7 +203,8 @@ describe.each([...roles])('%s', (role) => {
     for (const path of reads) {
       const ask = async (which: 'own' | 'others') =>
         (await open.ask('GET', path(idOf(type, which)), { caller })).status
-      const expected = may(role, type, 'r') ? 200 : 403
+      const inside = isReviews(role, type, 'r') ? 404 : 200
+      const expected = may(role, type, 'r') ? inside : 403
       expect(await ask('own'), path('own')).toBe(expected)
       const outside = isOpen(role, type, 'r') ? 200 : 404
       expect(await ask('others'), path('others')).toBe(may(role, type, 'r') ? outside : 403)
@@ -211,7 +214,7 @@ describe.each([...roles])('%s', (role) => {
       const { status, json } = await open.ask('GET', `${type}?_id=${idOf(type, which)}`, { caller })
       expect(status, 'search').toBe(may(role, type, 's') ? 200 : 403)
       if (status !== 200) continue
-      const seen = which === 'own' || isOpen(role, type, 's')
+      const seen = (which === 'own' && !isReviews(role, type, 's')) || isOpen(role, type, 's')
       expect(json.entry?.length ?? 0, `search ${which}`).toBe(seen ? 1 : 0)
     }
   })
@@ -242,7 +245,7 @@ describe.each([...roles])('%s', (role) => {
         })
         const done = letter === 'u' ? 200 : 204
         const outside = isOpen(role, type, letter) ? done : 404
-        const expected = which === 'own' ? done : outside
+        const expected = which === 'own' && !isReviews(role, type, letter) ? done : outside
         expect(status, `${letter} ${which}`).toBe(may(role, type, letter) ? expected : 403)
       }
     }
