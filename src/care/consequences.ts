@@ -1,4 +1,5 @@
 import { type CarePorts, type Change, type Consequences, writeOf } from './change.ts'
+import { consentConsequences } from './consent-change.ts'
 import { dispenseConsequences } from './dispense-change.ts'
 import { orderConsequences } from './order-change.ts'
 import { taskConsequences } from './task-change.ts'
@@ -7,6 +8,7 @@ const rules: Readonly<Record<string, (ports: CarePorts, change: Change) => Promi
   MedicationRequest: orderConsequences,
   Task: taskConsequences,
   MedicationDispense: dispenseConsequences,
+  Consent: consentConsequences,
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Task } from 'fhir/r4'
+import { reviewSystem } from '#access/review.ts'
 import { Failure } from '#core/failure.ts'
 import { clinic, type Mover, pharmacies, prescribing } from './mover.ts'
 
@@ -6,7 +7,7 @@ export type TaskStatus = Task['status']
 export type TaskState = TaskStatus | 'new'
 
 /** What a Task is about decides who may move it how. `work` is everything else, most of it for the clinic's own people. */
-export const taskKinds = ['fulfil', 'cancel', 'renewal', 'work'] as const
+export const taskKinds = ['fulfil', 'cancel', 'renewal', 'work', 'review'] as const
 export type TaskKind = (typeof taskKinds)[number]
 
 export type TaskGuard =
@@ -31,6 +32,7 @@ export interface TaskMove {
 const system: readonly Mover[] = ['system']
 /** Who the order is with: the pharmacy, or the gateway telling what its hub answered. */
 const holder: readonly Mover[] = [...pharmacies, ...system]
+const officer: readonly Mover[] = ['privacy-officer']
 const staff: readonly Mover[] = [...clinic, ...system]
 
 const alive = ['draft', 'requested', 'received', 'accepted', 'ready', 'in-progress', 'on-hold'] as const
@@ -125,6 +127,12 @@ export const taskMoves: Readonly<Record<TaskKind, readonly TaskMove[]>> = {
     withdrawn(staff),
     mistaken,
   ],
+  // Made by what happened, never by a caller; ends with a privacy officer's word and is nobody's to take back.
+  review: [
+    move(['new'], 'requested', system),
+    move(['requested'], 'in-progress', officer),
+    move(['requested', 'in-progress'], 'completed', officer, 'reason'),
+  ],
 }
 
 const kindCodes: Readonly<Record<string, TaskKind>> = {
@@ -138,6 +146,7 @@ const kindCodes: Readonly<Record<string, TaskKind>> = {
 }
 
 export function kindOf(task: Pick<Task, 'code'>): TaskKind {
+  if ((task.code?.coding ?? []).some(({ system: from }) => from === reviewSystem)) return 'review'
   const kinds = (task.code?.coding ?? []).map(({ system: from, code }) => kindCodes[`${from}|${code}`])
   return kinds.find((kind) => kind !== undefined) ?? 'work'
 }

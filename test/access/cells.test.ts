@@ -148,7 +148,8 @@ async function put(type: string, id: string, body: object): Promise<void> {
 const idOf = (type: string, which: 'own' | 'others') => (type === 'AuditEvent' ? events[which] : which)
 const may = (role: Role, type: string, letter: Letter) => findGrant(role, type, letter)
 /** The samples are no reviews, so a cell of reviews shows none of them. */
-const isReviews = (role: Role, type: string, letter: Letter) => may(role, type, letter)?.condition === 'review'
+const isReviews = (role: Role, type: string, letter: Letter) =>
+  may(role, type, letter)?.condition === 'review'
 const isOpen = (role: Role, type: string, letter: Letter) => may(role, type, letter)?.condition === 'any'
 
 describe('the role table', () => {

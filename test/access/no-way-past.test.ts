@@ -33,6 +33,12 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
     because: 'part of authorize itself: consents, care teams and dealings are what it decides by',
   },
   {
+    files: /^src\/care\//,
+    decides: /CarePorts/,
+    because:
+      'rules of care: what a write that was decided already refers to or changes along with it; shows nothing',
+  },
+  {
     files: /^src\/outbound\/parcel\.ts$/,
     decides: /access\.decide\(/,
     because: 'what leaves is decided for its destination, at the moment it leaves',

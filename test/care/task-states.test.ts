@@ -40,6 +40,8 @@ const people: Readonly<Record<string, string>> = {
   prescriber: 'ehr prescriber',
   issuer: 'ehr prescriber system',
   drafter: 'ehr clinician prescriber platform system',
+  system: 'system',
+  officer: 'privacy-officer',
   anybody: 'patient pharmacy pharmacist platform ehr clinician prescriber system',
   patient: 'patient',
   'prescriber alone': 'prescriber',
@@ -96,6 +98,11 @@ const reference: Readonly<Record<TaskKind, Readonly<Record<string, string>>>> = 
     'requested received accepted ready in-progress on-hold > completed': 'staff|pharmacy',
     'requested received accepted ready > cancelled': 'staff|requester',
   },
+  review: {
+    'new > requested': 'system',
+    'requested > in-progress': 'officer',
+    'requested in-progress > completed': 'officer',
+  },
 }
 
 const cells = new Map<string, Set<string>>()
@@ -109,6 +116,8 @@ for (const kind of taskKinds) {
           new Set(who.split('|').flatMap((each) => (people[each] ?? '').split(' '))),
         )
   }
+  // What waits for a privacy officer is nobody's mistake to take back.
+  if (kind === 'review') continue
   for (const from of statuses.filter((status) => status !== 'entered-in-error'))
     cells.set(`${kind} ${from} entered-in-error`, new Set(['ehr', 'prescriber', 'requester']))
 }
