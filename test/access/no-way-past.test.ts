@@ -39,6 +39,11 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
       'rules of care: what a write that was decided already refers to or changes along with it; shows nothing',
   },
   {
+    files: /^src\/audit\/accounting\.ts$/,
+    decides: /type: 'AuditEvent'/,
+    because: 'AuditEvents only, which are an office’s by role: audit-routes asks the gate for them first',
+  },
+  {
     files: /^src\/outbound\/parcel\.ts$/,
     decides: /access\.decide\(/,
     because: 'what leaves is decided for its destination, at the moment it leaves',
@@ -59,6 +64,7 @@ const mayHold: Record<string, string> = {
   'src/fhir/': 'serves resources, by show.ts',
   'src/inbound/health-routes.ts': 'asks whether the database answers',
   'src/inbound/access-routes.ts': 'hands it to explain',
+  'src/inbound/audit-routes.ts': 'hands it to the accounting, behind the gate',
   'src/intake/': 'commits what comes in',
   'src/outbound/': 'claims, packs and settles deliveries',
   'src/care/': 'what the rules of care must know of what stands already',
