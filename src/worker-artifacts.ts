@@ -20,10 +20,15 @@ import codeSystemAttestationMethodJson from '../profiles/CodeSystem-attestation-
 import codeSystemEligibilityResultJson from '../profiles/CodeSystem-eligibility-result.json'
 import codeSystemPriceComponentJson from '../profiles/CodeSystem-price-component.json'
 import structureDefinitionConsentDirectiveJson from '../profiles/StructureDefinition-ConsentDirective.json'
+import structureDefinitionDispenseRecordJson from '../profiles/StructureDefinition-DispenseRecord.json'
+import structureDefinitionEligibilityQuestionnaireJson from '../profiles/StructureDefinition-EligibilityQuestionnaire.json'
 import structureDefinitionEligibilityResultJson from '../profiles/StructureDefinition-EligibilityResult.json'
 import structureDefinitionPrescriptionJson from '../profiles/StructureDefinition-Prescription.json'
+import structureDefinitionRenewalTaskJson from '../profiles/StructureDefinition-RenewalTask.json'
 import structureDefinitionSecureMessageJson from '../profiles/StructureDefinition-SecureMessage.json'
 import structureDefinitionAttachmentSha256Json from '../profiles/StructureDefinition-attachment-sha256.json'
+import structureDefinitionComponentAmountJson from '../profiles/StructureDefinition-component-amount.json'
+import structureDefinitionComponentTypeJson from '../profiles/StructureDefinition-component-type.json'
 import structureDefinitionEligibilityOutcomeJson from '../profiles/StructureDefinition-eligibility-outcome.json'
 import structureDefinitionMessageThreadJson from '../profiles/StructureDefinition-message-thread.json'
 import structureDefinitionPricingDisclosureJson from '../profiles/StructureDefinition-pricing-disclosure.json'
@@ -31,6 +36,7 @@ import structureDefinitionPricingPageJson from '../profiles/StructureDefinition-
 import structureDefinitionSensitiveItemJson from '../profiles/StructureDefinition-sensitive-item.json'
 import structureDefinitionSourceAttestationJson from '../profiles/StructureDefinition-source-attestation.json'
 import valueSetAttestationMethodJson from '../profiles/ValueSet-attestation-method.json'
+import valueSetComponentTypeJson from '../profiles/ValueSet-component-type.json'
 import valueSetEligibilityResultJson from '../profiles/ValueSet-eligibility-result.json'
 import valueSetPriceComponentJson from '../profiles/ValueSet-price-component.json'
 import questionnaireWeightManagementScreeningJson from '../profiles/questionnaire-weight-management-screening.json'
@@ -64,10 +70,15 @@ export const bundledArtifacts: Artifacts = {
     codeSystemEligibilityResultJson,
     codeSystemPriceComponentJson,
     structureDefinitionConsentDirectiveJson,
+    structureDefinitionDispenseRecordJson,
+    structureDefinitionEligibilityQuestionnaireJson,
     structureDefinitionEligibilityResultJson,
     structureDefinitionPrescriptionJson,
+    structureDefinitionRenewalTaskJson,
     structureDefinitionSecureMessageJson,
     structureDefinitionAttachmentSha256Json,
+    structureDefinitionComponentAmountJson,
+    structureDefinitionComponentTypeJson,
     structureDefinitionEligibilityOutcomeJson,
     structureDefinitionMessageThreadJson,
     structureDefinitionPricingDisclosureJson,
@@ -75,6 +86,7 @@ export const bundledArtifacts: Artifacts = {
     structureDefinitionSensitiveItemJson,
     structureDefinitionSourceAttestationJson,
     valueSetAttestationMethodJson,
+    valueSetComponentTypeJson,
     valueSetEligibilityResultJson,
     valueSetPriceComponentJson,
     questionnaireWeightManagementScreeningJson,
