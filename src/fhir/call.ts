@@ -38,6 +38,8 @@ export interface Call {
   id: string
   version: string
   prefer: Preferences
+  /** Where a create goes, when that was settled before (transaction). */
+  assigned?: { id: string; version: number }
   /** What the audit will tell; filled on the way. */
   trail: Trail
 }

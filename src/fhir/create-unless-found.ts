@@ -37,7 +37,7 @@ export async function createUnlessFound(
  * The first derived id that is free. One may be taken by a resource that no longer meets the condition, or that the
  * caller may not see; both are passed over alike.
  */
-async function freePlace(call: Call, condition: string): Promise<Place> {
+export async function freePlace(call: Call, condition: string): Promise<Place> {
   const { store, deriveId, ids } = call.ports
   for (let attempt = 1; attempt <= maxTries; attempt++) {
     const id = deriveId('if-none-exist', call.type, condition, String(attempt))

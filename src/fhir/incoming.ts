@@ -19,7 +19,7 @@ export function readIncoming(call: Call): Resource {
       { text: `resourceType is not ${call.type}, which the URL names.`, expression: 'resourceType' },
     ])
   }
-  return withRelativeReferences(value, `${call.ports.base}/`) as Resource
+  return withRelativeReferences(value as Resource, call)
 }
 
 /** Throws Failure `invalid` with every error found; warnings do not stop a write. */
@@ -30,19 +30,21 @@ export function requireValid(call: Call, resource: Identified): void {
   if (errors.length > 0) throw new Failure('invalid', [...errors])
 }
 
-/**
- * References are compared in one form only, `Type/id`; what is ours stays ours when the base changes. Parts without
- * such a reference are shared with the original.
- */
-function withRelativeReferences(value: unknown, prefix: string): unknown {
+/** References are compared in one form only, `Type/id`; what is ours stays ours when the base changes. */
+export function withRelativeReferences(resource: Resource, { ports }: Pick<Call, 'ports'>): Resource {
+  return relative(resource, `${ports.base}/`) as Resource
+}
+
+/** Parts without a reference to our base are shared with the original. */
+function relative(value: unknown, prefix: string): unknown {
   if (value === null || typeof value !== 'object' || isDecimal(value)) return value
   if (Array.isArray(value)) {
-    const items = value.map((item) => withRelativeReferences(item, prefix))
+    const items = value.map((item) => relative(item, prefix))
     return items.some((item, index) => item !== value[index]) ? items : value
   }
   const changed = Object.entries(value).flatMap(([key, item]) => {
     const own = key === 'reference' && typeof item === 'string' && item.startsWith(prefix)
-    const next = own ? item.slice(prefix.length) : withRelativeReferences(item, prefix)
+    const next = own ? item.slice(prefix.length) : relative(item, prefix)
     return next === item ? [] : [[key, next] as const]
   })
   return changed.length > 0 ? { ...value, ...Object.fromEntries(changed) } : value

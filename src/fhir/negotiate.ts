@@ -10,6 +10,7 @@ export interface Preferences {
 }
 
 export const fhirJson = 'application/fhir+json'
+export const jsonPatch = 'application/json-patch+json'
 const jsonTypes = [fhirJson, 'application/json', 'text/json']
 const acceptable = ['*/*', 'application/*', ...jsonTypes]
 
@@ -59,6 +60,10 @@ function notAcceptable(): Failure {
   return new Failure('not-acceptable', `Only JSON is served; ask for ${fhirJson}.`)
 }
 
-function mediaType(text: string): string {
+export function isJsonType(type: string): boolean {
+  return jsonTypes.includes(type)
+}
+
+export function mediaType(text: string): string {
   return (text.split(';')[0] ?? '').trim().toLowerCase()
 }

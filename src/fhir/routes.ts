@@ -1,9 +1,11 @@
 import type { Interaction } from '#core/caller.ts'
 import { searchParameters } from '#store/search-parameters.ts'
 import type { Interact } from './call.ts'
+import { conditionalDelete, conditionalUpdate } from './conditional.ts'
 import { create } from './create.ts'
 import { deleteResource } from './delete.ts'
 import { history } from './history.ts'
+import { conditionalPatch, patch } from './patch/patch.ts'
 import { read } from './read.ts'
 import { searchByGet, searchByPost } from './search/search.ts'
 import { update } from './update.ts'
@@ -13,7 +15,7 @@ import { vread } from './vread.ts'
 export type Segment = '[type]' | '[id]' | '[version]' | '_history' | '_search'
 
 export interface Route {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: readonly Segment[]
   /** What access is asked for, what the audit tells, and what the CapabilityStatement lists. */
   kind: Interaction
@@ -29,6 +31,10 @@ export const routes: readonly Route[] = [
   { method: 'POST', path: ['[type]', '_search'], kind: 'search', interact: searchByPost },
   { method: 'POST', path: ['[type]'], kind: 'create', interact: create },
   { method: 'PUT', path: ['[type]', '[id]'], kind: 'update', interact: update },
+  { method: 'PUT', path: ['[type]'], kind: 'update', interact: (call) => conditionalUpdate(call) },
+  { method: 'PATCH', path: ['[type]', '[id]'], kind: 'update', interact: patch },
+  { method: 'PATCH', path: ['[type]'], kind: 'update', interact: conditionalPatch },
+  { method: 'DELETE', path: ['[type]'], kind: 'delete', interact: conditionalDelete },
   { method: 'DELETE', path: ['[type]', '[id]'], kind: 'delete', interact: deleteResource },
 ]
 

@@ -11,14 +11,22 @@ import { prepareWrite } from './write.ts'
 
 /** https://hl7.org/fhir/R4/http.html#update: If-Match is required, since a lost update here is a lost order. */
 export async function update(call: Call): Promise<Answer> {
-  const incoming = readIncoming(call)
+  return updateTo(call, readIncoming(call), 'required')
+}
+
+/** The same for what a condition found: the condition chose it, so If-Match is not required. */
+export function updateFound(call: Call, incoming: Resource): Promise<Answer> {
+  return updateTo(call, incoming, 'optional')
+}
+
+async function updateTo(call: Call, incoming: Resource, match: 'required' | 'optional'): Promise<Answer> {
   if (incoming.id !== call.id) {
     throw new Failure('malformed', [{ text: 'The id is not the one that the URL names.', expression: 'id' }])
   }
   const stored = await call.ports.store.read(call.type, call.id)
   if (!stored || stored.deleted) return updateAsCreate(call, incoming, stored)
   const shown = await requireVisible(call, stored)
-  requireVersionMatch(call, stored, 'required')
+  requireVersionMatch(call, stored, match)
   const whole = withHidden(call, shown, incoming)
   return prepareWrite(call, whole, { id: call.id, version: stored.version + 1, previous: shown.resource })
 }

@@ -289,7 +289,10 @@ describe('refusals', () => {
   it.each([
     ['GET', 'Nonsense/1', {}, 404],
     ['GET', 'Communication/1/_everything', {}, 404],
-    ['PATCH', 'Communication/1', {}, 405],
+    ['PATCH', 'Communication/1', {}, 404],
+    ['DELETE', 'Communication', {}, 400],
+    ['PUT', 'Communication', { body: message('x') }, 400],
+    ['POST', 'Communication/1', {}, 405],
     ['POST', 'AuditEvent', { body: { resourceType: 'AuditEvent' } }, 405],
     ['GET', 'Communication/1', { headers: { accept: 'application/fhir+xml' } }, 406],
     ['GET', 'Communication/1?_format=xml', {}, 406],

@@ -7,7 +7,7 @@ export interface BundleLink {
 
 export interface BundleText {
   id: string
-  type: 'searchset' | 'history'
+  type: 'searchset' | 'history' | 'batch-response' | 'transaction-response'
   /** Milliseconds since the epoch. */
   at: number
   total?: number
@@ -27,7 +27,7 @@ export function bundleText({ id, type, at, total, links, entries }: BundleText):
     meta: { lastUpdated: new Date(at).toISOString() },
     type,
     ...(total === undefined ? {} : { total }),
-    link: links,
+    ...(links.length > 0 ? { link: links } : {}),
   }
   const text = JSON.stringify(head)
   return entries.length > 0 ? `${text.slice(0, -1)},"entry":[${entries.join(',')}]}` : text

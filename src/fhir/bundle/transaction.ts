@@ -1,0 +1,161 @@
+import type { AuditEntry } from '#core/act.ts'
+import type { Interaction } from '#core/caller.ts'
+import type { ResourceWrite } from '#core/commit.ts'
+import { Failure } from '#core/failure.ts'
+import type { DoorRequest, DoorResponse } from '#core/http.ts'
+import type { Call, FhirPorts } from '#fhir/call.ts'
+import { matchRoute } from '#fhir/match.ts'
+import { answerOnRecord, auditOf, interact, openCall, refusedOnRecord } from '#fhir/on-record.ts'
+import { ok } from '#fhir/respond.ts'
+import { bundleText } from '#fhir/search/bundle.ts'
+import { createTrail, type Trail } from '#fhir/trail.ts'
+import { type Entry, requestOf, responseEntry } from './entries.ts'
+import { identify, type Target } from './identify.ts'
+import { resolveReferences } from './references.ts'
+
+/** How often the whole is done again when somebody else made what its conditions look for. */
+const maxTries = 8
+/** Whatever order they were sent in: https://hl7.org/fhir/R4/http.html#trules. Reads come last, on what was written. */
+const order = ['DELETE', 'POST', 'PUT', 'PATCH']
+
+/** What is being done, for the record if it fails. */
+interface Doing {
+  kind: Interaction
+  trail: Trail
+}
+
+/** All entries or none: each is allowed and checked by itself, and all are one commit together with their audit. */
+export async function transact(
+  ports: FhirPorts,
+  request: DoorRequest,
+  types: readonly string[],
+  entries: readonly Entry[],
+): Promise<DoorResponse> {
+  const doing: Doing = { kind: 'create', trail: createTrail() }
+  const served: FhirPorts = { ...ports, types }
+  try {
+    const responses = await written(served, request, entries, doing)
+    for (const entry of entries) {
+      if (!isRead(entry)) continue
+      responses.set(entry.at, await answerOnRecord(ports, requestOf(entry, request), types))
+    }
+    const head = { id: ports.ids.random(), at: ports.clock.now(), links: [] }
+    const texts = entries.flatMap(({ at }) => responses.get(at) ?? []).map(responseEntry)
+    return ok(bundleText({ ...head, type: 'transaction-response', entries: texts }))
+  } catch (cause) {
+    return refusedOnRecord(ports, request, doing.trail, { kind: doing.kind, cause })
+  }
+}
+
+function isRead({ method, path }: Entry): boolean {
+  return method === 'GET' || (method === 'POST' && path.endsWith('/_search'))
+}
+
+async function written(
+  ports: FhirPorts,
+  request: DoorRequest,
+  entries: readonly Entry[],
+  doing: Doing,
+): Promise<Map<number, DoorResponse>> {
+  const writing = entries.filter((entry) => !isRead(entry))
+  for (let tries = 1; ; tries++) {
+    const { responses, writes, audit } = await prepare(ports, request, writing, doing)
+    try {
+      if (writing.length > 0) await ports.store.commit({ audit, writes })
+      return responses
+    } catch (cause) {
+      const lost = cause instanceof Failure && cause.kind === 'precondition-failed'
+      const conditional = writing.some(({ query, headers }) => query.size > 0 || 'if-none-exist' in headers)
+      if (!lost || !conditional || tries === maxTries) throw cause
+    }
+  }
+}
+
+interface Prepared {
+  responses: Map<number, DoorResponse>
+  writes: ResourceWrite[]
+  audit: AuditEntry[]
+}
+
+async function prepare(
+  ports: FhirPorts,
+  request: DoorRequest,
+  entries: readonly Entry[],
+  doing: Doing,
+): Promise<Prepared> {
+  const targets: Target[] = []
+  for (const entry of entries) {
+    const asked = requestOf(entry, request)
+    const call = await within(entry, () => open(ports, asked, doing))
+    targets.push(await within(entry, () => identify(call, entry)))
+  }
+  requireDistinct(targets)
+  const resolved = await resolveReferences(targets, doing.trail)
+  const prepared: Prepared = { responses: new Map(), writes: [], audit: [] }
+  for (const target of resolved.toSorted(
+    (a, b) => order.indexOf(a.entry.method) - order.indexOf(b.entry.method),
+  )) {
+    await within(target.entry, () => perform(ports, request, target, doing, prepared))
+  }
+  requireOnce(prepared.writes)
+  return prepared
+}
+
+async function open(ports: FhirPorts, request: DoorRequest, doing: Doing): Promise<Call> {
+  doing.trail = createTrail()
+  const matched = matchRoute(request, ports.types ?? [])
+  doing.kind = matched.route.kind
+  return openCall(ports, request, matched, doing.trail)
+}
+
+async function perform(
+  ports: FhirPorts,
+  outer: DoorRequest,
+  target: Target,
+  doing: Doing,
+  prepared: Prepared,
+): Promise<void> {
+  const request = requestOf(target.entry, outer)
+  doing.trail = createTrail()
+  const matched = matchRoute(request, ports.types ?? [])
+  doing.kind = matched.route.kind
+  const assigned = target.assigned ? { assigned: target.assigned } : {}
+  const route = target.found ?? ((call: Call) => matched.route.interact({ ...call, ...assigned }))
+  const answer = await interact(
+    ports,
+    request,
+    { ...matched, route: { ...matched.route, interact: route } },
+    doing.trail,
+  )
+  prepared.responses.set(target.entry.at, answer.response)
+  prepared.writes.push(...(answer.writes ?? []))
+  prepared.audit.push(...auditOf(ports, request, doing.trail, { kind: doing.kind, outcome: 'success' }))
+}
+
+/** Which entry it was. */
+async function within<T>({ at }: Entry, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (cause) {
+    if (!(cause instanceof Failure) || cause.kind === 'internal') throw cause
+    const place = `Bundle.entry[${at}]`
+    const issues = cause.issues.map((issue) => ({
+      ...issue,
+      expression: issue.expression ? `${place}.resource.${issue.expression}` : place,
+    }))
+    throw new Failure(cause.kind, issues, { cause })
+  }
+}
+
+function requireDistinct(targets: readonly Target[]): void {
+  const names = targets.flatMap(({ name, found }) => (found ? [] : [name]))
+  if (new Set(names).size < names.length)
+    throw new Failure('malformed', 'Two entries of a transaction write the same resource; send one for each.')
+}
+
+/** What follows from one entry by the rules of care may be what another entry writes. */
+function requireOnce(writes: readonly ResourceWrite[]): void {
+  const versions = writes.map(({ resource, version }) => `${resource.resourceType}/${resource.id}/${version}`)
+  if (new Set(versions).size < versions.length)
+    throw new Failure('conflict', 'Two entries change the same resource; send them one after the other.')
+}
