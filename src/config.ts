@@ -7,6 +7,8 @@ const schema = z.strictObject({
   POSTERN_DATA: z.string().default('postern-data'),
   /** Folder of the keyring; `keyring` below the data folder when not given. Better on another disk. */
   POSTERN_KEYRING: z.string().optional(),
+  /** The keyring itself, in the form of keyring.json, where no file shall hold it. A secret: it is never told. */
+  POSTERN_KEYRING_JSON: z.string().optional(),
   /** Name of the clinic: part of every seal and of the audit log's origin. It cannot be changed later. */
   POSTERN_CLINIC: z
     .string()
@@ -27,6 +29,8 @@ const schema = z.strictObject({
 export interface Config {
   data: string
   keyring: string
+  /** The keyring as text; in the folder, as a file, where absent. */
+  keyringJson?: string
   clinic: string
   host: string
   port: number
@@ -56,6 +60,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   return {
     data: data.POSTERN_DATA,
     keyring: data.POSTERN_KEYRING ?? `${data.POSTERN_DATA}/keyring`,
+    ...(data.POSTERN_KEYRING_JSON ? { keyringJson: data.POSTERN_KEYRING_JSON } : {}),
     clinic: data.POSTERN_CLINIC,
     host: data.POSTERN_HOST,
     port: data.POSTERN_PORT,

@@ -142,12 +142,18 @@ export interface KeyStore {
   /** Stores a wrap unless there is one; resolves with the one that stands, when it is durable. */
   add(keyId: string, wrap: Uint8Array): Promise<Uint8Array>
   destroy(keyId: string): Promise<void>
+  /** Wraps in order of key id, those after a key id where one is given. */
+  list(after: string | undefined, limit: number): Promise<{ keyId: string; wrap: Uint8Array }[]>
+  /** Puts a new wrap where the old one still stands; false where it does not, so that nothing destroyed comes back. */
+  replace(keyId: string, old: Uint8Array, wrap: Uint8Array): Promise<boolean>
+  /** Counts uses of a data key; resolves with all of them so far. */
+  countUses(keyId: string, uses: number): Promise<number>
 }
 
-/** Key-encryption keys by id; the active one wraps. */
+/** Key-encryption keys by id; the active one wraps. Both may change while the gateway runs: read them when needed. */
 export interface Keyring {
-  active: string
-  keys: ReadonlyMap<string, Uint8Array>
+  readonly active: string
+  readonly keys: ReadonlyMap<string, Uint8Array>
 }
 
 /** A data key in use: seals and opens, each value bound to its place (associated data). */

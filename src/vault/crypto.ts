@@ -35,16 +35,19 @@ export function randomKey(): Uint8Array {
 
 /** One key per purpose from one data key (RFC 5869, SHA-256, no salt). */
 export function deriveKey(key: Uint8Array, purpose: string): KeyObject {
-  return createSecretKey(
-    new Uint8Array(hkdfSync('sha256', key, new Uint8Array(0), encoder.encode(purpose), 32)),
-  )
+  return createSecretKey(hkdf(key, new Uint8Array(0), encoder.encode(purpose), 32))
+}
+
+/** HKDF-SHA-256, RFC 5869. */
+export function hkdf(key: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', key, salt, info, length))
 }
 
 /** version byte ‖ IV ‖ ciphertext ‖ tag, bound to its place by associated data. */
-export function seal(key: KeyObject, plaintext: Uint8Array, place: string): Uint8Array {
+export function seal(key: KeyObject, plaintext: Uint8Array, place: string | Uint8Array): Uint8Array {
   const iv = nextIv()
   const cipher = createCipheriv('aes-256-gcm', key, iv)
-  cipher.setAAD(encoder.encode(place))
+  cipher.setAAD(bytesOf(place))
   const body = cipher.update(plaintext)
   cipher.final()
   const sealed = new Uint8Array(1 + ivBytes + body.length + tagBytes)
@@ -56,13 +59,13 @@ export function seal(key: KeyObject, plaintext: Uint8Array, place: string): Uint
 }
 
 /** Throws Failure `internal` when the key, the bytes or the place are not the ones that sealed. */
-export function open(key: KeyObject, sealed: Uint8Array, place: string): Uint8Array {
+export function open(key: KeyObject, sealed: Uint8Array, place: string | Uint8Array): Uint8Array {
   if (sealed[0] !== version || sealed.length < 1 + ivBytes + tagBytes) {
     throw new Failure('internal', 'A sealed value is not in a form this version can open')
   }
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(1, 1 + ivBytes))
-    decipher.setAAD(encoder.encode(place))
+    decipher.setAAD(bytesOf(place))
     decipher.setAuthTag(sealed.subarray(sealed.length - tagBytes))
     const body = decipher.update(sealed.subarray(1 + ivBytes, sealed.length - tagBytes))
     decipher.final()
@@ -117,6 +120,10 @@ function updateDirectly(hmac: Hmac, bytes: Uint8Array): void {
   new DataView(length.buffer).setUint32(0, bytes.length)
   hmac.update(length)
   hmac.update(bytes)
+}
+
+function bytesOf(text: string | Uint8Array): Uint8Array {
+  return typeof text === 'string' ? encoder.encode(text) : text
 }
 
 let pool = new Uint8Array(0)

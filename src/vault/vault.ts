@@ -1,7 +1,8 @@
 import { Failure } from '#core/failure.ts'
 import type { Box, Keyring, KeyStore, Vault } from '#core/ports.ts'
 import * as crypto from './crypto.ts'
-import { unwrap, wrap } from './wrap.ts'
+import { createUseLimit } from './use-limit.ts'
+import { unwrap, wrap, wrappedBy } from './wrap.ts'
 
 /** How many opened data keys are kept ready. One is about a kilobyte. */
 const openBoxes = 20_000
@@ -32,7 +33,7 @@ export async function createVault(options: VaultOptions): Promise<Vault> {
     const known = boxes.get(keyId)
     if (known) return known
     const loading = (make ? dataKey(options, keyId) : findKey(options, keyId)).then((key) =>
-      key ? createBox(options.clinic, keyId, key) : undefined,
+      key ? createBox(options, keyId, key) : undefined,
     )
     if (!make) return loading.then((box) => (box ? keep(keyId, Promise.resolve(box)) : undefined))
     return keep(keyId, loading)
@@ -60,13 +61,17 @@ export async function createVault(options: VaultOptions): Promise<Vault> {
   }
 }
 
-function createBox(clinic: string, keyId: string, key: Uint8Array): Box {
+function createBox({ clinic, keys }: VaultOptions, keyId: string, key: Uint8Array): Box {
   const body = crypto.deriveKey(key, 'body')
+  const use = createUseLimit(keyId, keys)
   let index: crypto.KeyObject | undefined
   const bound = (place: string) => `${clinic}|${place}|${keyId}`
   return {
     keyId,
-    seal: (plaintext, place) => crypto.sealText(body, plaintext, bound(place)),
+    seal(plaintext, place) {
+      use()
+      return crypto.sealText(body, plaintext, bound(place))
+    },
     open: (sealed, place) => crypto.openText(body, sealed, bound(place)),
     index(field, value) {
       index ??= crypto.deriveKey(key, 'index')
@@ -80,7 +85,12 @@ async function findKey(
   keyId: string,
 ): Promise<Uint8Array | undefined> {
   const wrapped = await keys.find(keyId)
-  return wrapped && unwrap(keyring, wrapped, `${clinic}|${keyId}`)
+  if (!wrapped) return undefined
+  const place = `${clinic}|${keyId}`
+  // It may have been wrapped anew since it was read, and the key that wrapped it before be gone.
+  if (!keyring.keys.has(wrappedBy(wrapped)))
+    return unwrap(keyring, (await keys.find(keyId)) ?? wrapped, place)
+  return unwrap(keyring, wrapped, place)
 }
 
 /** Finds or makes a data key. When two make it at once, the key store says which one stands. */

@@ -7,8 +7,9 @@ const decoder = new TextDecoder()
 
 /** A data key under the active key-encryption key: length of its id ‖ id ‖ sealed key. */
 export function wrap(keyring: Keyring, key: Uint8Array, place: string): Uint8Array {
-  const id = encoder.encode(keyring.active)
-  const sealed = seal(encryptionKey(keyring, keyring.active), key, `wrap|${place}`)
+  const { active } = keyring
+  const id = encoder.encode(active)
+  const sealed = seal(encryptionKey(keyring, active), key, `wrap|${place}`)
   const wrapped = new Uint8Array(1 + id.length + sealed.length)
   wrapped[0] = id.length
   wrapped.set(id, 1)
@@ -19,8 +20,12 @@ export function wrap(keyring: Keyring, key: Uint8Array, place: string): Uint8Arr
 /** Throws Failure `internal` when the key-encryption key is not in the keyring, or the wrap belongs elsewhere. */
 export function unwrap(keyring: Keyring, wrapped: Uint8Array, place: string): Uint8Array {
   const length = wrapped[0] ?? 0
-  const id = decoder.decode(wrapped.subarray(1, 1 + length))
-  return open(encryptionKey(keyring, id), wrapped.subarray(1 + length), `wrap|${place}`)
+  return open(encryptionKey(keyring, wrappedBy(wrapped)), wrapped.subarray(1 + length), `wrap|${place}`)
+}
+
+/** Id of the key-encryption key that a wrap needs. */
+export function wrappedBy(wrapped: Uint8Array): string {
+  return decoder.decode(wrapped.subarray(1, 1 + (wrapped[0] ?? 0)))
 }
 
 function encryptionKey(keyring: Keyring, id: string) {

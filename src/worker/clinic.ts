@@ -2,7 +2,7 @@ import { DurableObject, type ObjectNamespace } from 'cloudflare:workers'
 import { createLeafMaker } from '#audit/leaf.ts'
 import { createSigner } from '#audit/note.ts'
 import { Failure } from '#core/failure.ts'
-import type { Store, Vault } from '#core/ports.ts'
+import type { KeyStore, Store, Vault } from '#core/ports.ts'
 import { careUpkeepMs, createGateway, type Gateway } from '#gateway.ts'
 import { createChannels } from '#outbound/channels.ts'
 import { openDurableObject } from '#store/durable-object.ts'
@@ -15,7 +15,7 @@ import { type ClinicSettings, readSettings } from './settings.ts'
 
 export interface WorkerEnv {
   CLINIC: ObjectNamespace<{ fetch(request: Request): Promise<Response> }>
-  KEY_VAULT: ObjectNamespace<Pick<KeyVault, 'find' | 'add' | 'destroy' | 'anchor' | 'anchored'>>
+  KEY_VAULT: ObjectNamespace<Pick<KeyVault, keyof KeyStore | 'anchor' | 'anchored'>>
 }
 
 export interface OpenClinic {

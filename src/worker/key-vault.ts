@@ -14,6 +14,7 @@ export class KeyVault extends DurableObject implements KeyStore {
     super(ctx, env)
     const { sql } = ctx.storage
     sql.exec('CREATE TABLE IF NOT EXISTS wrap (id TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID')
+    sql.exec('CREATE TABLE IF NOT EXISTS uses (id TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID')
     sql.exec('CREATE TABLE IF NOT EXISTS anchor (number INTEGER PRIMARY KEY, note TEXT NOT NULL)')
   }
 
@@ -31,6 +32,26 @@ export class KeyVault extends DurableObject implements KeyStore {
 
   async destroy(keyId: string): Promise<void> {
     this.ctx.storage.sql.exec('DELETE FROM wrap WHERE id = ?', keyId)
+    this.ctx.storage.sql.exec('DELETE FROM uses WHERE id = ?', keyId)
+  }
+
+  async list(after: string | undefined, limit: number): Promise<{ keyId: string; wrap: Uint8Array }[]> {
+    const query = 'SELECT id, bytes FROM wrap WHERE id > ? ORDER BY id LIMIT ?'
+    const rows = this.ctx.storage.sql.exec(query, after ?? '', limit).toArray()
+    return rows.map(({ id, bytes }) => ({ keyId: String(id), wrap: new Uint8Array(bytes as ArrayBuffer) }))
+  }
+
+  async replace(keyId: string, old: Uint8Array, wrap: Uint8Array): Promise<boolean> {
+    const query = 'UPDATE wrap SET bytes = ? WHERE id = ? AND bytes = ? RETURNING id'
+    const { sql } = this.ctx.storage
+    return sql.exec(query, wrap.slice().buffer, keyId, old.slice().buffer).toArray().length === 1
+  }
+
+  async countUses(keyId: string, uses: number): Promise<number> {
+    const query = `INSERT INTO uses (id, count) VALUES (?, ?)
+      ON CONFLICT (id) DO UPDATE SET count = count + excluded.count RETURNING count`
+    const [row] = this.ctx.storage.sql.exec(query, keyId, uses).toArray()
+    return Number(row?.count ?? uses)
   }
 
   async anchor(note: string): Promise<void> {

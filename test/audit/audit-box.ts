@@ -13,6 +13,9 @@ export async function openAuditBox(): Promise<Box> {
     async destroy(keyId) {
       wraps.delete(keyId)
     },
+    list: async () => [...wraps].map(([keyId, wrap]) => ({ keyId, wrap })),
+    replace: async () => false,
+    countUses: async (_keyId, uses) => uses,
   }
   const keyring = { active: 'test', keys: new Map([['test', new Uint8Array(32).fill(7)]]) }
   const vault = await createVault({ clinic: 'clinic', keyring, keys })

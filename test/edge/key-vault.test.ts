@@ -27,6 +27,37 @@ describe('the key vault on the edge', () => {
     expect(await keys.find('k1')).toBeUndefined()
   })
 
+  it('lists wraps in order, page by page', async () => {
+    const keys = vault()
+    for (const id of ['k2', 'k1', 'k3']) await keys.add(id, new Uint8Array(4).fill(Number(id[1])))
+    const first = await keys.list(undefined, 2)
+    expect(first.map(({ keyId, wrap }) => [keyId, wrap[0]])).toEqual([
+      ['k1', 1],
+      ['k2', 2],
+    ])
+    expect((await keys.list('k2', 2)).map(({ keyId }) => keyId)).toEqual(['k3'])
+  })
+
+  it('puts a new wrap only where the old one still stands', async () => {
+    const keys = vault()
+    const [old, next] = [new Uint8Array([1, 2]), new Uint8Array([3, 4])]
+    await keys.add('k1', old)
+    expect(await keys.replace('k1', next, old)).toBe(false)
+    expect(await keys.replace('k1', old, next)).toBe(true)
+    expect([...((await keys.find('k1')) ?? [])]).toEqual([3, 4])
+    await keys.destroy('k1')
+    expect(await keys.replace('k1', next, old)).toBe(false)
+    expect(await keys.find('k1')).toBeUndefined()
+  })
+
+  it('counts the uses of a key until it is destroyed', async () => {
+    const keys = vault()
+    expect(await keys.countUses('k1', 2 ** 31)).toBe(2 ** 31)
+    expect(await keys.countUses('k1', 2 ** 31)).toBe(2 ** 32)
+    await keys.destroy('k1')
+    expect(await keys.countUses('k1', 1)).toBe(1)
+  })
+
   it('keeps checkpoints in the order in which they came', async () => {
     const keys = vault()
     for (const note of ['one', 'two', 'three']) await keys.anchor(note)
