@@ -81,8 +81,12 @@ async function exchange(
     const flow = await told(sender, options, () => understood(message, options))
     const { receipt } = await options.intake.ingest({ flow, body, ...sender })
     if (receipt.outcome === 'purged') return acknowledgements(message, {}, options.own)
-    const id = options.deriveId('ack', sender.caller.clientId, receipt.messageId).slice(0, 20)
-    const own = { controlId: () => id, now: () => receipt.at }
+    let count = 0
+    const controlId = () => {
+      count += 1
+      return options.deriveId('ack', sender.caller.clientId, receipt.messageId, String(count)).slice(0, 20)
+    }
+    const own = { controlId, now: () => receipt.at }
     return acknowledgements(message, { warnings: receipt.warnings }, own)
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause

@@ -72,6 +72,8 @@ describe('an RDE^O11 over HTTP', () => {
     expect(answer.status).toBe(200)
     expect(answer.headers.get('content-type')).toBe('application/hl7-v2')
     expect(answer.text).toMatch(/MSA\|CA\|HTTP-1\r[\s\S]*MSA\|AA\|HTTP-1/)
+    const controlIds = answer.text.match(/^MSH.*$/gm)?.map((header) => header.split('|')[9])
+    expect(new Set(controlIds).size).toBe(2)
     const orders = await ordersOf('HTTP-1')
     expect(orders).toHaveLength(1)
     expect(orders[0]).toMatchObject({ status: 'active', subject: { reference: scene.patient } })

@@ -209,7 +209,9 @@ function routeSegments(dosages: readonly Dosage[]): string[] {
       4: codedElement(dosage.method),
     }),
   )
-  return segments.length > 0 ? [...new Set(segments)] : ['RXR|""\r']
+  // A null beside a route would say that the route is to be deleted.
+  const routes = new Set(segments.filter((segment) => segment !== 'RXR|""\r'))
+  return routes.size > 0 ? [...routes] : ['RXR|""\r']
 }
 
 function refused(text: string, element: string): Failure {
