@@ -159,8 +159,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     channels: ports.channels,
     report: (fault) => ports.onFault(fault, 'delivery'),
   })
-  const upkeep = () =>
-    careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone: settings.timeZone })
+  const upkeep = () => careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone: settings.timeZone })
   return { http, hl7v2, deliverer, log, prover, intake, access, audit, auth, validator, upkeep, tell }
 }
 

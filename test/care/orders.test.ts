@@ -210,6 +210,34 @@ describe('an order', () => {
   })
 })
 
+describe('a new Task to fulfil', () => {
+  const fulfilOf = (order: string, changes: object = {}) => ({
+    ...cancelOf(order, { code: { coding: [{ system: taskCode, code: 'fulfill' }] }, reasonCode: undefined }),
+    owner: { reference: scene.organizations.mainStreet },
+    ...changes,
+  })
+
+  it('is for an order in force of the same patient', async () => {
+    const { order } = await issued()
+    expect((await scene.ehr.request('POST', '/fhir/Task', fulfilOf(order))).status).toBe(201)
+    for (const focus of [await drafted(), 'MedicationRequest/nothing']) {
+      expect((await scene.ehr.request('POST', '/fhir/Task', fulfilOf(focus))).status).toBe(422)
+    }
+    expect((await scene.stranger.request('POST', '/fhir/Task', fulfilOf(order))).status).toBe(422)
+    expect((await scene.pharmacy.request('POST', '/fhir/Task', fulfilOf(order))).status).toBe(422)
+  })
+
+  it('is refused for what was only reported (R9)', async () => {
+    const { order } = await issued()
+    const stored = await scene.clinic.store.read('MedicationRequest', order.split('/')[1] ?? '')
+    const resource = { ...JSON.parse(stored?.json ?? ''), id: `reported-${count}`, reportedBoolean: true }
+    await scene.clinic.store.commit({ audit: [], writes: [{ resource, version: 1, updated: Date.now() }] })
+    const answer = await scene.ehr.request('POST', '/fhir/Task', fulfilOf(`MedicationRequest/${resource.id}`))
+    expect(answer.status).toBe(422)
+    expect(answer.text).toContain('reported')
+  })
+})
+
 describe('a cancellation', () => {
   it('asked for by the clinic’s EHR goes to who has the order, and the order waits for the answer', async () => {
     const { order, task } = await issued()
@@ -287,6 +315,44 @@ describe('a cancellation', () => {
     expect(await alerts(order)).toMatchObject([{ code: { text: 'Cancellation: too-late' } }])
     expect((await seen(`Task/${asked.body.id}`)).reasonCode).toEqual(reason)
   })
+
+  /** Reference §1.5 and HL7 v2 table 0119, as a pharmacy or its hub writes them into the Task. */
+  const eps = 'https://fhir.nhs.uk/CodeSystem/medicationrequest-status-history'
+  const v2 = 'http://terminology.hl7.org/CodeSystem/v2-0119'
+  it.each([
+    [eps, 'R-0001', 'completed', 'cancelled', 0],
+    [eps, 'R-0002', 'in-progress', 'active', 0],
+    [eps, 'R-0003', 'in-progress', 'active', 0],
+    [eps, 'R-0004', 'rejected', 'completed', 1],
+    [eps, 'R-0005', 'completed', 'stopped', 0],
+    [eps, 'R-0006', 'completed', 'cancelled', 0],
+    [eps, 'R-0007', 'rejected', 'unknown', 1],
+    [eps, 'R-0008', 'rejected', 'active', 1],
+    [eps, 'R-0009', 'rejected', 'active', 1],
+    [eps, 'R-0010', 'completed', 'stopped', 0],
+    [eps, 'R-5000', 'rejected', 'active', 1],
+    [eps, 'R-5888', 'rejected', 'active', 1],
+    [v2, 'CR', 'completed', 'cancelled', 0],
+    [v2, 'UC', 'rejected', 'active', 1],
+    [v2, 'DR', 'completed', 'stopped', 0],
+    [v2, 'UD', 'rejected', 'active', 1],
+  ] as const)(
+    'answered with %s|%s leaves its Task %s and the order %s',
+    async (system, code, end, status, told) => {
+      const { order } = await issued()
+      const place = `Task/${(await cancel(order)).body.id}`
+      const said = { coding: [{ system, code }] }
+      const steps =
+        end === 'rejected' ? [end] : ['accepted', 'in-progress', ...(end === 'completed' ? [end] : [])]
+      for (const step of steps) {
+        const words = step === 'rejected' ? { statusReason: said } : { businessStatus: said }
+        const answer = await put(scene.pharmacy, place, { status: step, ...(step === end ? words : {}) })
+        expect(answer.status, answer.text).toBe(200)
+      }
+      expect((await seen(order)).status).toBe(status)
+      expect(await alerts(order)).toHaveLength(told)
+    },
+  )
 
   it('that is refused changes nothing but tells the clinic, and can be asked again', async () => {
     const { order } = await issued()
