@@ -1,0 +1,3 @@
+import { vectorClaims } from './vectors.ts'
+
+vectorClaims('Node')
