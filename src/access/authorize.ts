@@ -3,9 +3,9 @@ import { patientOf } from '#core/compartment.ts'
 import type { Access, AccessRequest, Decision } from '#core/decision.ts'
 import type { Clock, Store } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
-import { evaluate, type Statement } from './consent.ts'
+import { type ConsentRequest, evaluate, refusesEmergency, type Statement } from './consent.ts'
 import { type LabelRules, labelRules } from './label-rules.ts'
-import { createLabeller } from './labels.ts'
+import { confidentialities, createLabeller } from './labels.ts'
 import { createPatientContexts } from './patient-context.ts'
 import { isTreatment } from './purpose.ts'
 import { redact } from './redact.ts'
@@ -22,6 +22,9 @@ export interface AccessOptions {
   /** What tells how sensitive data is. */
   labels?: LabelRules
 }
+
+/** Withheld even when the glass is broken (CON9). */
+const veryRestricted = confidentialities.indexOf('V')
 
 /** Work that has no patient is work all the same; content without one waits unmatched, unseen by all but offices. */
 const mayLackPatient: ReadonlySet<string> = new Set(['Task', 'Provenance'])
@@ -87,11 +90,25 @@ export function createAccess(options: AccessOptions): Access {
       reasons.push('self')
       return isSelf(setting) ? permit(reasons, [], grant) : refuse(reasons)
     }
+    const { breakGlass } = caller
+    if (breakGlass && patient !== breakGlass.patient) return refuse([...reasons, 'break-glass:other-patient'])
+    if (breakGlass && grant.condition === 'own' && isRead(interaction)) {
+      return decideEmergency(resource, setting, grant, reasons)
+    }
     const statement = consentFor(resource, setting, interaction)
     if (statement.statement === 'deny') {
       return refuse([...reasons, ...statement.reasons], statement.consents)
     }
     return decideRelated(resource, { setting, grant, statement, reasons, reads: isRead(interaction) })
+  }
+
+  /** The glass is broken: no relation and no consent is asked, but a refusal of emergencies holds, and V stays shut. */
+  function decideEmergency(resource: Resource, setting: Setting, grant: Grant, reasons: string[]): Decision {
+    const request = requestOf(setting, true)
+    const consents = refusesEmergency(setting.context?.consents ?? [], request, resource)
+    if (consents.length > 0) return refuse([...reasons, 'break-glass', 'consent:deny'], consents)
+    if (labelsOf(resource).level >= veryRestricted) return refuse([...reasons, 'break-glass:very-restricted'])
+    return permit([...reasons, 'break-glass'], [], grant)
   }
 
   async function decideRelated(
@@ -116,14 +133,12 @@ export function createAccess(options: AccessOptions): Access {
   function consentFor(resource: Resource, setting: Setting, interaction: Interaction): Statement {
     // Consent governs disclosure. Who hands something in learns nothing by it, and a fact that happened is not lost.
     if (!setting.context || interaction === 'create') return notAsked
-    const request = {
-      actors: actorsOf(setting),
-      purpose: setting.caller.purpose,
-      now: setting.now,
-      reads: isRead(interaction),
-      labelsOf,
-    }
-    return evaluate(setting.context.consents, request, resource)
+    return evaluate(setting.context.consents, requestOf(setting, isRead(interaction)), resource)
+  }
+
+  function requestOf(setting: Setting, reads: boolean): ConsentRequest {
+    const { purpose } = setting.caller
+    return { actors: actorsOf(setting), purpose, now: setting.now, reads, labelsOf }
   }
 
   function permit(reasons: string[], consents: string[], { fields }: Grant): Decision {

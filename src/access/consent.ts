@@ -3,7 +3,7 @@ import { dataRank, fitsDatum } from './consent-datum.ts'
 import type { ConsentRule, Provision } from './consent-rule.ts'
 import { holds } from './interval.ts'
 import type { Labeller } from './labels.ts'
-import { permitsPurpose, refusesPurpose } from './purpose.ts'
+import { isEmergency, permitsPurpose, refusesPurpose } from './purpose.ts'
 
 /** Who asks, for what: the part of a request that a consent speaks about. */
 export interface ConsentRequest {
@@ -71,6 +71,28 @@ export function evaluate(
     consents: deciding.map((voice) => voice.reference).sort(),
     reasons: [...new Set(deciding.map((voice) => voice.reason))].sort(),
   }
+}
+
+/**
+ * Consents that refuse this data to this caller even in an emergency, by naming one: an ordinary refusal is what the
+ * glass is broken for.
+ */
+export function refusesEmergency(
+  consents: readonly ConsentRule[],
+  request: ConsentRequest,
+  datum: Resource,
+): Reference[] {
+  return consents.flatMap(({ reference, inForce, period, root }) => {
+    if (!root || !inForce || !holds(period, request.now)) return []
+    const refuses = [root, ...root.exceptions].some(
+      (provision) =>
+        !provision.permits &&
+        provision.purposes?.some(isEmergency) &&
+        applicability(provision, request) !== undefined &&
+        fitsDatum(provision, datum, request.labelsOf),
+    )
+    return refuses ? [reference] : []
+  })
 }
 
 function voiceOf(consent: ConsentRule, request: ConsentRequest, datum: Resource): Voice | undefined {

@@ -57,6 +57,10 @@ const parents: Readonly<Record<string, string>> = {
 /** Access past the patient's wishes: never understood as included in a permit, only ever named. */
 const emergencies = new Set(['ETREAT', 'BTG', 'ERTREAT'])
 
+export function isEmergency(purpose: string): boolean {
+  return emergencies.has(purpose)
+}
+
 /** A refusal of a purpose refuses everything below it. */
 export function refusesPurpose(named: string, purpose: string): boolean {
   for (let at: string | undefined = purpose; at !== undefined; at = parents[at]) if (at === named) return true

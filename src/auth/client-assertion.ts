@@ -1,12 +1,15 @@
 import { type CryptoKey, compactVerify, importJWK } from 'jose'
 import type { ClientRegistration } from '#core/caller.ts'
 import type { Nonce } from '#core/commit.ts'
+import { breakGlassPurpose, type GlassRequest, readGlassRequest } from './break-glass.ts'
 import { algorithmsOf, type Jwk, readBase64url } from './client-keys.ts'
 
 /** Whom an assertion proved to be calling, and what must become used up in the commit that believes it. */
 export interface Asserted {
   client: ClientRegistration
   purpose: string
+  /** For the purpose of breaking the glass: whose, and why. */
+  glass?: GlassRequest
   nonce: Nonce
 }
 
@@ -54,7 +57,12 @@ export async function verifyAssertion(assertion: string, ports: AssertionPorts):
   }).catch((cause) => {
     throw refused(notProven, cause)
   })
-  return { client, nonce: requireClaims(claims, ports), purpose: purposeOf(claims, client) }
+  const nonce = requireClaims(claims, ports)
+  const purpose = purposeOf(claims, client)
+  if (purpose !== breakGlassPurpose) return { client, nonce, purpose }
+  const glass = readGlassRequest(claims.extensions, client)
+  if ('problem' in glass) throw new AssertionRefused('invalid_grant', glass.problem)
+  return { client, nonce, purpose, glass }
 }
 
 type Members = Record<string, unknown>

@@ -98,7 +98,7 @@ export async function clientOf(store: Store, id: string): Promise<ClientRegistra
 /** A client as one who calls: with a token's session, or as a peer that is known by its connection. */
 export function callerOf(
   client: ClientRegistration,
-  session: Partial<Pick<Caller, 'scopes' | 'purpose' | 'tokenId' | 'network'>>,
+  session: Partial<Pick<Caller, 'scopes' | 'purpose' | 'tokenId' | 'network' | 'breakGlass'>>,
 ): Caller {
   const { id, name, role, organization, scopes, purposes, grants } = client
   return {

@@ -4,6 +4,7 @@ import type { Act, Audit } from '#core/act.ts'
 import { type Caller, type ClientRegistration, roles } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Ids, Store } from '#core/ports.ts'
+import { alertOf, type GlassRequest } from './break-glass.ts'
 import { AssertionRefused, verifyAssertion } from './client-assertion.ts'
 import { clientOf } from './clients.ts'
 import { createTokens, tokenLifetimeSeconds } from './tokens.ts'
@@ -99,7 +100,7 @@ export async function createAuth({
   ): Promise<TokenResponse> {
     const { assertion, requested } = readForm(form)
     const audiences = [endpoint, issuer]
-    const { client, purpose, nonce } = await verifyAssertion(assertion, {
+    const { client, purpose, glass, nonce } = await verifyAssertion(assertion, {
       audiences,
       findClient,
       now: clock.now(),
@@ -107,9 +108,16 @@ export async function createAuth({
     const registered = intersect(client.scopes, scopesOfRole(client.role, 'system'))
     const scopes = intersect(requested, registered)
     if (scopes.length === 0) throw new Refusal('invalid_scope', 'None of the scopes asked for is registered')
-    const { token: accessToken, caller } = await tokens.issue(client, { scopes, purpose }, info.network)
+    const alert = glass && (await alertOf({ store, ids }, glass, client, clock.now()))
+    if (glass && !alert) throw new Refusal('invalid_grant', 'There is no such patient')
+    const granted = { scopes, purpose, ...(glass ? { breakGlass: { patient: glass.patient } } : {}) }
+    const { token: accessToken, caller } = await tokens.issue(client, granted, info.network)
     // The jti is used up and the grant is on record in one commit: of two replays one loses, whoever comes first.
-    await store.commit({ audit: entriesOf({ outcome: 'success', caller }, form, info), nonces: [nonce] })
+    await store.commit({
+      audit: entriesOf({ outcome: 'success', caller, ...toldOf(glass) }, form, info, glass?.reason),
+      nonces: [nonce],
+      ...(alert ? { writes: [alert] } : {}),
+    })
     return answer(200, {
       access_token: accessToken,
       token_type: 'bearer',
@@ -118,7 +126,7 @@ export async function createAuth({
     })
   }
 
-  type Told = Pick<Act, 'outcome' | 'outcomeText' | 'caller'>
+  type Told = Pick<Act, 'outcome' | 'outcomeText' | 'caller'> & Partial<Pick<Act, 'patients' | 'entities'>>
 
   async function tell(
     told: Told,
@@ -128,15 +136,20 @@ export async function createAuth({
     await store.commit({ audit: entriesOf(told, form, info) })
   }
 
-  function entriesOf(told: Told, form: URLSearchParams, info: { requestId: string; network?: string }) {
+  function entriesOf(
+    told: Told,
+    form: URLSearchParams,
+    info: { requestId: string; network?: string },
+    reason?: string,
+  ) {
     return audit.record({
       kind: 'token',
       at: clock.now(),
-      ...told,
-      ...info,
       patients: [],
       entities: [],
-      query: withoutAssertion(form),
+      ...told,
+      ...info,
+      query: withoutAssertion(form, reason),
     })
   }
 
@@ -162,6 +175,11 @@ function discoveryOf(issuer: string, endpoint: string): object {
     code_challenge_methods_supported: ['S256'],
     capabilities: ['client-confidential-asymmetric', 'permission-v1', 'permission-v2'],
   }
+}
+
+function toldOf(glass: GlassRequest | undefined): Partial<Act> {
+  if (!glass) return {}
+  return { outcomeText: 'the glass was broken', patients: [glass.patient], entities: [glass.patient] }
 }
 
 type ErrorCode =
@@ -214,9 +232,11 @@ function refusalOf(cause: unknown): { error: ErrorCode; text: string } {
 }
 
 /** The request as it is kept with the audit event. */
-function withoutAssertion(form: URLSearchParams): string {
+function withoutAssertion(form: URLSearchParams, reason?: string): string {
   const kept = [...form].filter(([name]) => ['grant_type', 'scope', 'client_assertion_type'].includes(name))
-  return new URLSearchParams(kept.map(([name, value]) => [name, value.slice(0, 2000)])).toString()
+  const query = new URLSearchParams(kept.map(([name, value]) => [name, value.slice(0, 2000)]))
+  if (reason !== undefined) query.set('break-glass-reason', reason)
+  return query.toString()
 }
 
 /** RFC 6749 §5.1: never stored by anybody in between. */

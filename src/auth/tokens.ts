@@ -1,8 +1,10 @@
 import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
 import { intersect } from '#access/scopes.ts'
-import type { Caller, ClientRegistration } from '#core/caller.ts'
+import type { BreakGlass, Caller, ClientRegistration } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Ids } from '#core/ports.ts'
+import type { Reference } from '#core/resource.ts'
+import { breakGlassGrant, breakGlassPurpose } from './break-glass.ts'
 import { readBase64url, thumbprint } from './client-keys.ts'
 import { callerOf } from './clients.ts'
 
@@ -21,17 +23,20 @@ export interface TokenOptions {
   findClient(id: string): Promise<ClientRegistration | undefined>
 }
 
+/** What a token is for. */
+export interface Granted {
+  scopes: string[]
+  purpose: string
+  breakGlass?: BreakGlass
+}
+
 export interface IssuedToken {
   token: string
   caller: Caller
 }
 
 export interface Tokens {
-  issue(
-    client: ClientRegistration,
-    granted: { scopes: string[]; purpose: string },
-    network?: string,
-  ): Promise<IssuedToken>
+  issue(client: ClientRegistration, granted: Granted, network?: string): Promise<IssuedToken>
   /** Throws Failure `unauthenticated`. */
   authenticate(authorization: string | undefined, network: string | undefined): Promise<Caller>
   /** Forgets a client's verified tokens: the next request asks its registration again. */
@@ -61,12 +66,17 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
 
   async function issue(
     client: ClientRegistration,
-    { scopes, purpose }: { scopes: string[]; purpose: string },
+    { scopes, purpose, breakGlass }: Granted,
     network?: string,
   ): Promise<IssuedToken> {
     const jti = ids.random()
     const now = Math.floor(clock.now() / 1000)
-    const token = await new SignJWT({ client_id: client.id, scope: scopes.join(' '), purpose })
+    const token = await new SignJWT({
+      client_id: client.id,
+      scope: scopes.join(' '),
+      purpose,
+      ...(breakGlass ? { break_glass: breakGlass.patient } : {}),
+    })
       .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid: String(signingKey.kid) })
       .setIssuer(issuer)
       .setSubject(client.id)
@@ -75,7 +85,8 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       .setExpirationTime(now + tokenLifetimeSeconds)
       .setJti(jti)
       .sign(privateKey)
-    return { token, caller: callerOf(client, { scopes, purpose, tokenId: jti, network }) }
+    const session = { scopes, purpose, tokenId: jti, network, ...(breakGlass ? { breakGlass } : {}) }
+    return { token, caller: callerOf(client, session) }
   }
 
   async function authenticate(
@@ -117,7 +128,12 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       throw new Failure('unauthenticated', 'The client of this access token may not use it any more')
     }
     const scopes = intersect(String(payload.scope).split(' '), client.scopes)
-    const caller = callerOf(client, { scopes, purpose, tokenId: String(payload.jti), network })
+    const patient = payload.break_glass as Reference | undefined
+    if (purpose === breakGlassPurpose && !(patient && client.grants.includes(breakGlassGrant))) {
+      throw new Failure('unauthenticated', 'The client of this access token may not use it any more')
+    }
+    const breakGlass = patient ? { breakGlass: { patient } } : {}
+    const caller = callerOf(client, { scopes, purpose, tokenId: String(payload.jti), network, ...breakGlass })
     return { caller, expires: Number(payload.exp) * 1000 }
   }
 

@@ -32,6 +32,12 @@ export interface Caller {
   tokenId?: string
   /** Network address the request came from. */
   network?: string
+  /** An emergency was declared for one patient; the token is good for that patient's data only (CON9). */
+  breakGlass?: BreakGlass
+}
+
+export interface BreakGlass {
+  patient: Reference
 }
 
 export type Interaction = 'read' | 'vread' | 'history' | 'search' | 'create' | 'update' | 'delete'

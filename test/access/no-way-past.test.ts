@@ -49,6 +49,12 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
     because: 'what leaves is decided for its destination, at the moment it leaves',
   },
   {
+    files: /^src\/auth\/break-glass\.ts$/,
+    decides: /readGlassRequest/,
+    because:
+      'whether there is such a patient, for those few who may break the glass; puts the alert on record',
+  },
+  {
     files: /^src\/intake\/parties\.ts$/,
     decides: /references\[party\.slot\]/,
     because:
