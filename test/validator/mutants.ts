@@ -1,5 +1,6 @@
 import type { Resource } from '#core/resource.ts'
 import { type BaseTable, type ElementEntries, type ElementLine, readLine } from '#validator/table.ts'
+import { breaks } from './breaks.ts'
 
 export const faults = [
   'required element removed',
@@ -11,6 +12,9 @@ export const faults = [
   'wrong type',
   'two types of a choice',
   'empty value',
+  'reference of another type',
+  'bad narrative',
+  'broken invariant',
 ] as const
 export type Fault = (typeof faults)[number]
 
@@ -18,10 +22,11 @@ export type Fault = (typeof faults)[number]
 interface Place {
   owner: Record<string, unknown>
   key: string
+  /** In the definition: `Timing.repeat`. */
+  path: string
   line: ElementLine
   type: string
   choice?: string
-  hasContent: boolean
 }
 
 /** Values of which no primitive type of that name allows any. */
@@ -47,6 +52,21 @@ const wrongForms: Record<string, unknown[]> = {
   uuid: ['urn:uuid:nothing'],
   xhtml: ['plain text', '<p>no div</p>'],
 }
+
+const badNarratives = [
+  '<script>alert(1)</script>',
+  '<p onclick="go()">text</p>',
+  '<iframe src="https://elsewhere.example"/>',
+  '<p>text',
+  'text</p>',
+  '<b><i>text</b></i>',
+  ' ',
+  'this & that',
+  '<a href="javascript:go()">text</a>',
+  '<form><input/></form>',
+  '<object data="x"/>',
+  '<p class=unquoted>text</p>',
+]
 
 /** Calls `test` once for each single fault of this kind that can be made in the resource; undone after each call. */
 export function eachMutant(
@@ -115,6 +135,26 @@ function* changes(place: Place, fault: Fault): Generator<[string, () => void]> {
         },
       ]
   }
+  if (fault === 'reference of another type') {
+    const targets = line.types.find((one) => one.code === 'Reference')?.targets
+    const other = ['Binary', 'Patient', 'MedicationRequest'].find(
+      (name) => targets && !targets.includes(name),
+    )
+    if (type === 'Reference' && other) yield [`${key}: ${other}`, instead({ reference: `${other}/1` })]
+    if (type === 'Reference') yield [`${key}: no reference`, instead({ reference: 'not a reference' })]
+  }
+  if (fault === 'bad narrative' && type === 'xhtml') {
+    for (const inner of badNarratives) {
+      const div = `<div xmlns="http://www.w3.org/1999/xhtml">${inner}</div>`
+      yield [`${key}: ${inner}`, instead(div)]
+    }
+    yield [`${key}: no namespace`, instead('<div>text</div>')]
+  }
+  if (fault === 'broken invariant') {
+    for (const [rule, broken] of breaks(place.path, type, list ? value[0] : value)) {
+      yield [`${place.path} ${rule}`, instead(broken)]
+    }
+  }
   if (fault === 'empty value') {
     yield [`${key}: empty list`, set([])]
     yield [`${key}: nothing`, instead(isPrimitive ? '' : {})]
@@ -122,10 +162,16 @@ function* changes(place: Place, fault: Fault): Generator<[string, () => void]> {
   }
 }
 
-function* placesOf(table: BaseTable, value: unknown, entries?: ElementEntries): Generator<Place> {
+function* placesOf(
+  table: BaseTable,
+  value: unknown,
+  entries?: ElementEntries,
+  path?: string,
+): Generator<Place> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return
   const owner = value as Record<string, unknown>
   const own = entries ?? table.types[String(owner.resourceType)]?.elements
+  const at = path ?? String(owner.resourceType)
   if (!own) return
   for (const [name, entry] of Object.entries(own)) {
     if (name === '') continue
@@ -136,19 +182,23 @@ function* placesOf(table: BaseTable, value: unknown, entries?: ElementEntries): 
       const key = stem === name ? name : stem + code.charAt(0).toUpperCase() + code.slice(1)
       if (owner[key] === undefined) continue
       const choice = stem === name ? undefined : stem
-      const inner = line.contentOf
-        ? at(table, line.contentOf)
+      const inner: ElementEntries | undefined = line.contentOf
+        ? contentOf(table, line.contentOf)
         : typeof entry === 'string'
           ? table.types[code]?.elements
           : entry
-      yield { owner, key, line, type: code, choice, hasContent: inner !== undefined }
-      for (const item of [owner[key]].flat())
-        yield* placesOf(table, item, code === 'Resource' ? undefined : inner)
+      const here = line.contentOf ?? `${at}.${name}`
+      yield { owner, key, path: here, line, type: code, choice }
+      const deeper = line.contentOf || typeof entry !== 'string' ? here : code
+      for (const item of [owner[key]].flat()) {
+        if (code === 'Resource') yield* placesOf(table, item)
+        else yield* placesOf(table, item, inner, deeper)
+      }
     }
   }
 }
 
-function at(table: BaseTable, path: string): ElementEntries | undefined {
+function contentOf(table: BaseTable, path: string): ElementEntries | undefined {
   const [type = '', ...names] = path.split('.')
   let entries: ElementEntries | string | undefined = table.types[type]?.elements
   for (const name of names) entries = typeof entries === 'object' ? entries[name] : undefined
