@@ -2,6 +2,9 @@
 import type { Artifacts } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
 import codingSystemJson from '../mappings/coding-system.json'
+import dispenseStatusJson from '../mappings/dispense-status.json'
+import dispenseTypeJson from '../mappings/dispense-type.json'
+import dispenseJsonata from '../mappings/dispense.jsonata'
 import doseUnitJson from '../mappings/dose-unit.json'
 import eligibilityOutcomeJson from '../mappings/eligibility-outcome.json'
 import eligibilityResultJsonata from '../mappings/eligibility-result.jsonata'
@@ -13,6 +16,7 @@ import priorityJson from '../mappings/priority.json'
 import repeatPatternJson from '../mappings/repeat-pattern.json'
 import routeJson from '../mappings/route.json'
 import secureMessageJsonata from '../mappings/secure-message.jsonata'
+import substitutionRxdJson from '../mappings/substitution-rxd.json'
 import substitutionRxeJson from '../mappings/substitution-rxe.json'
 import substitutionRxoJson from '../mappings/substitution-rxo.json'
 import timeUnitJson from '../mappings/time-unit.json'
@@ -47,6 +51,7 @@ import questionnaireWeightManagementScreeningJson from '../profiles/questionnair
  */
 export const bundledArtifacts: Artifacts = {
   mappings: new Map<string, string>([
+    ['dispense', dispenseJsonata],
     ['eligibility-result', eligibilityResultJsonata],
     ['prescription-order', prescriptionOrderJsonata],
     ['prescription', prescriptionJsonata],
@@ -54,6 +59,8 @@ export const bundledArtifacts: Artifacts = {
   ]),
   conceptMaps: new Map<string, unknown>([
     ['coding-system', codingSystemJson],
+    ['dispense-status', dispenseStatusJson],
+    ['dispense-type', dispenseTypeJson],
     ['dose-unit', doseUnitJson],
     ['eligibility-outcome', eligibilityOutcomeJson],
     ['order-status', orderStatusJson],
@@ -61,6 +68,7 @@ export const bundledArtifacts: Artifacts = {
     ['priority', priorityJson],
     ['repeat-pattern', repeatPatternJson],
     ['route', routeJson],
+    ['substitution-rxd', substitutionRxdJson],
     ['substitution-rxe', substitutionRxeJson],
     ['substitution-rxo', substitutionRxoJson],
     ['time-unit', timeUnitJson],

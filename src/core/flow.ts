@@ -18,6 +18,8 @@ export interface Flow<Source = unknown> {
   primary: ResourceType
   /** Persons and organizations the message names; resolved by identifier, created as stubs when unknown. */
   parties(source: Source): Party[]
+  /** Orders that must be here already, because the message tells what became of them. */
+  orders?(source: Source): OrderLink[]
   /** Asked in order before anything is mapped. */
   rules: readonly CareRule<Source>[]
   /** For orders: the evidence that somebody authorised them elsewhere. Without it they enter as drafts (ACC15). */
@@ -53,6 +55,20 @@ export interface Party {
   identifier: { system: string; value: string }
   /** What is stored when nobody with this identifier is known; without id, with the identifier in it. */
   stub: Resource
+}
+
+/**
+ * An order that the message speaks of. The mapping finds it as `slot`, and the pharmacy that it names as
+ * `<slot>-pharmacy`.
+ */
+export interface OrderLink {
+  slot: string
+  /** Its numbers with their systems, asked first. */
+  identifiers: readonly { system: string; value: string }[]
+  /** Its numbers alone: partners lose the systems of others. Asked for the orders of the message's patient only. */
+  values: readonly string[]
+  /** Where the message names it, for a refusal. */
+  place: string
 }
 
 /** Who authorised an order elsewhere, and how that can be shown; kept in the Provenance of what it became. */

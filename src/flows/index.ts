@@ -1,8 +1,15 @@
 import type { Flow } from '#core/flow.ts'
+import { dispense } from './dispense.ts'
 import { eligibilityResult } from './eligibility-result.ts'
 import { prescription } from './prescription.ts'
 import { prescriptionOrder } from './prescription-order.ts'
 import { secureMessage } from './secure-message.ts'
 
 /** Everything that moves through Postern. A flow knows its own source, and is asked about no other. */
-export const flows = [secureMessage, eligibilityResult, prescription, prescriptionOrder] as readonly Flow[]
+export const flows = [
+  secureMessage,
+  eligibilityResult,
+  prescription,
+  prescriptionOrder,
+  dispense,
+] as readonly Flow[]

@@ -1,6 +1,6 @@
 import type { Act, Audit } from '#core/act.ts'
 import type { Caller } from '#core/caller.ts'
-import type { NewDelivery } from '#core/commit.ts'
+import type { NewDelivery, ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Access } from '#core/decision.ts'
 import type { Destination } from '#core/destination.ts'
@@ -8,7 +8,9 @@ import { Failure, type FailureKind, type Issue } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
 import type { Clock, Store, Vault } from '#core/ports.ts'
 import { type Identified, type Reference, type Resource, referenceTo, versioned } from '#core/resource.ts'
+import { followUpsOf } from './follow-up.ts'
 import { holdTask } from './hold.ts'
+import { resolveOrders } from './orders.ts'
 import { createParties } from './parties.ts'
 import type { Answered, KeptReceipt, Receipt } from './receipt.ts'
 import { receiversOf } from './receivers.ts'
@@ -65,6 +67,8 @@ interface Made {
   parties: Record<string, Reference>
   /** Stubs first, then what the mapping made. */
   writes: Identified[]
+  /** What follows from them by the rules of care, in versions of its own. */
+  followUps: ResourceWrite[]
   mapped: Identified[]
   mapping: { name: string; sha256: string }
   warnings: Issue[]
@@ -97,22 +101,30 @@ export function createIntake(ports: IntakePorts): Intake {
 
   async function make({ flow, caller, body }: Message, understood: Understood, at: number): Promise<Made> {
     const { references, stubs } = await parties.resolve(flow.parties(understood.source), at)
+    const links = flow.orders?.(understood.source) ?? []
+    const orders = await resolveOrders(store, links, { caller, patient: references.subject })
     const { resources, mapping, warnings, unmapped } = await transformer.transform(flow, understood.source, {
       caller,
       body,
       messageId: understood.messageId,
       received: at,
-      references,
+      references: { ...references, ...orders },
     })
     const mapped = resources.map((resource) => versioned(resource, resource.id ?? '', 1, at))
     requireProfiles(flow, [...stubs, ...mapped])
     await requireCreate(caller, mapped)
+    const followUps = await followUpsOf({ store, access, vault }, mapped, {
+      caller,
+      messageId: understood.messageId,
+      at,
+    })
     const destinations = (await store.registrations('destination')).map(
       ({ json }) => JSON.parse(json) as Destination,
     )
     return {
       parties: references,
       writes: [...stubs, ...mapped],
+      followUps,
       mapped,
       mapping,
       warnings: [...understood.warnings, ...warnings],
@@ -175,7 +187,10 @@ export function createIntake(ports: IntakePorts): Intake {
     }
     const { leaves } = await store.commit({
       audit: entries,
-      writes: [...made.writes, ...task].map((resource) => ({ resource, version: 1, updated: at })),
+      writes: [
+        ...[...made.writes, ...task].map((resource) => ({ resource, version: 1, updated: at })),
+        ...made.followUps,
+      ],
       deliveries,
       receipt: { ...receiptKeyOf(message, understood), answer: JSON.stringify(receipt), at },
     })
@@ -243,7 +258,7 @@ export function createIntake(ports: IntakePorts): Intake {
     await store.commit({ audit: audit.record({ ...act, patients: [], entities: [] }) })
     if (!made) return { resources: [], issues: understood.warnings, deliveries: [], purged: true }
     return {
-      resources: made.writes,
+      resources: [...made.writes, ...made.followUps.map(({ resource }) => resource)],
       issues: made.warnings,
       mapping: made.mapping,
       deliveries: made.deliveries.map(({ destination, resources }) => ({

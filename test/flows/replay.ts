@@ -79,7 +79,10 @@ export async function replay<Source>(
       messageId: flow.messageId(source),
       received: noon,
       body,
-      references: Object.fromEntries(parties.map((party) => [party.slot, referenceOf(party)])),
+      references: {
+        ...Object.fromEntries(parties.map((party) => [party.slot, referenceOf(party)])),
+        ...ordersNamed(flow, source),
+      },
     })
     requireProfiles(flow, [...made.resources, ...parties.map(({ stub }) => stub)])
     const warned = [...verdicts.flatMap((each) => (each.keep ? (each.warnings ?? []) : [])), ...made.warnings]
@@ -99,6 +102,16 @@ export function pretty(value: unknown): string {
 
 function referenceOf({ type, identifier }: Party): Reference {
   return `${type}/${identifier.value.replace(/[^A-Za-z0-9.-]/g, '-')}`
+}
+
+/** As if every order were here, by the first of its numbers, and named the one pharmacy. */
+function ordersNamed<Source>(flow: Flow<Source>, source: Source): Record<string, Reference> {
+  const links = flow.orders?.(source) ?? []
+  const named = links.flatMap(({ slot, values: [number = 'none'] }): [string, Reference][] => [
+    [slot, `MedicationRequest/${number}`],
+    [`${slot}-pharmacy`, 'Organization/1234567893'],
+  ])
+  return Object.fromEntries(named)
 }
 
 function requireProfiles(flow: Pick<Flow, 'profiles'>, resources: readonly { resourceType: string }[]): void {

@@ -1,0 +1,84 @@
+import type { MedicationRequest } from 'fhir/r4'
+import type { Caller } from '#core/caller.ts'
+import { Failure } from '#core/failure.ts'
+import type { OrderLink } from '#core/flow.ts'
+import type { Store } from '#core/ports.ts'
+import type { Identified, Reference } from '#core/resource.ts'
+
+type Order = Identified<MedicationRequest>
+
+/** One patient has fewer orders with the same number than this. */
+const maxFound = 20
+
+/**
+ * Finds the orders that a message speaks of, of its own patient only, and the pharmacies they name, by slot. Throws
+ * Failure `not-found` for an order that is not here or is another pharmacy's (which looks the same), and `conflict`
+ * where it cannot be told which one is meant or where two parts of a message speak of the same one (neither would know
+ * of the other).
+ */
+export async function resolveOrders(
+  store: Pick<Store, 'search'>,
+  links: readonly OrderLink[],
+  { caller, patient }: { caller: Caller; patient: Reference | undefined },
+): Promise<Record<string, Reference>> {
+  const references: Record<string, Reference> = {}
+  for (const link of links) {
+    const found = await findOrders(store, link, patient)
+    const order = requireOne(
+      found.filter((each) => mayKnow(caller, each)),
+      link,
+    )
+    const reference: Reference = `MedicationRequest/${order.id}`
+    if (Object.values(references).includes(reference))
+      throw refusal('conflict', 'Send what concerns one order in a message of its own', link)
+    references[link.slot] = reference
+    const pharmacy = order.dispenseRequest?.performer?.reference
+    if (pharmacy) references[`${link.slot}-pharmacy`] = pharmacy as Reference
+  }
+  return references
+}
+
+/** By the first of the numbers that any of the patient's orders carries. */
+async function findOrders(
+  store: Pick<Store, 'search'>,
+  link: OrderLink,
+  patient: Reference | undefined,
+): Promise<Order[]> {
+  const numbers = [...link.identifiers.map(({ system, value }) => `${system}|${value}`), ...link.values]
+  for (const number of patient ? numbers : []) {
+    const found = await store.search({
+      type: 'MedicationRequest',
+      criteria: [
+        { kind: 'token', param: 'identifier', values: [number] },
+        { kind: 'token', param: 'patient', values: [patient ?? ''] },
+      ],
+      limit: maxFound,
+    })
+    if (found.length > 0) return found.map(({ stored }) => JSON.parse(stored.json) as Order)
+  }
+  return []
+}
+
+/** A pharmacy knows of the orders that name it (R55). */
+function mayKnow({ role, actors }: Caller, { dispenseRequest }: Order): boolean {
+  if (role !== 'pharmacy') return true
+  return actors.some((actor) => actor === dispenseRequest?.performer?.reference)
+}
+
+/** As placed and as encoded carry the same numbers: what is filled is the one that names the pharmacy. */
+function requireOne(orders: readonly Order[], link: OrderLink): Order {
+  if (orders.length === 0) throw refusal('not-found', 'There is no such order of this patient here', link)
+  const narrower = [
+    orders,
+    orders.filter(({ dispenseRequest }) => dispenseRequest?.performer !== undefined),
+    orders.filter(({ intent }) => intent !== 'original-order'),
+    orders.filter(({ status }) => status === 'active'),
+  ]
+  const one = narrower.find(({ length }) => length === 1)?.[0]
+  if (!one) throw refusal('conflict', 'Several orders of this patient carry this number', link)
+  return one
+}
+
+function refusal(kind: 'not-found' | 'conflict', text: string, { place }: OrderLink): Failure {
+  return new Failure(kind, [{ text, expression: place }])
+}
