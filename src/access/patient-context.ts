@@ -75,6 +75,9 @@ export function createPatientContexts(store: Store): PatientContexts {
     else dropEach(write, patientsOf, dealings)
   }
 
+  store.onChangeElsewhere?.(() => {
+    for (const cache of [contexts, members, dealings]) cache.clear()
+  })
   store.onCommit((unit) => {
     for (const write of unit.writes ?? []) forget(write)
   })

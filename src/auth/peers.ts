@@ -19,6 +19,7 @@ export async function findHl7v2Peer(store: Store, address: string): Promise<Clie
 
 /** The client as it stands now: a partner that was switched off is refused with its next message. */
 export async function peerCaller(store: Store, id: string, address: string): Promise<PeerCaller | undefined> {
+  store.changedElsewhere?.()
   const json = await store.findRegistration('client', id)
   const client = json ? (JSON.parse(json) as ClientRegistration) : undefined
   if (!client?.active || !client.hl7v2) return undefined

@@ -55,6 +55,10 @@ export async function createAuth({
   const tokens = await createTokens({ issuer, signingKey, clock, ids, findClient })
   const endpoint = `${issuer}/auth/token`
 
+  store.onChangeElsewhere?.(() => {
+    clients.clear()
+    tokens.forgetAll()
+  })
   store.onCommit((unit) => {
     for (const { kind, id } of unit.registrations ?? []) {
       if (kind !== 'client') continue
@@ -83,6 +87,7 @@ export async function createAuth({
     info: { requestId: string; network?: string },
   ): Promise<TokenResponse> {
     try {
+      store.changedElsewhere?.()
       return await grant(form, info)
     } catch (cause) {
       const refusal = refusalOf(cause)
@@ -157,7 +162,10 @@ export async function createAuth({
     discovery: () => discoveryOf(issuer, endpoint),
     jwks: tokens.jwks,
     token,
-    authenticate: tokens.authenticate,
+    authenticate: async (authorization, network) => {
+      store.changedElsewhere?.()
+      return tokens.authenticate(authorization, network)
+    },
   }
 }
 

@@ -41,6 +41,7 @@ export interface Tokens {
   authenticate(authorization: string | undefined, network: string | undefined): Promise<Caller>
   /** Forgets a client's verified tokens: the next request asks its registration again. */
   forget(clientId: string): void
+  forgetAll(): void
   /** JWK Set with the public key. */
   jwks(): { keys: JWK[] }
 }
@@ -150,8 +151,13 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     for (const [token, { caller }] of verified) if (caller.clientId === clientId) verified.delete(token)
   }
 
+  function forgetAll() {
+    changes++
+    verified.clear()
+  }
+
   const jwks = { keys: [{ ...publicJwk, alg: algorithm, use: 'sig' }] }
-  return { issue, authenticate, forget, jwks: () => jwks }
+  return { issue, authenticate, forget, forgetAll, jwks: () => jwks }
 }
 
 /** A private ES256 JWK; its `kid` is its thumbprint (RFC 7638). */

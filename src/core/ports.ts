@@ -86,6 +86,14 @@ export interface Store {
   commit(unit: CommitUnit): Promise<Committed>
   /** Called after each durable commit, before its caller goes on: caches drop what changed. */
   onCommit(listener: (unit: CommitUnit) => void): void
+  /**
+   * Whether another process committed to the same database since this was asked last; whoever caches has dropped it by
+   * then. Costs a few microseconds and is asked before a cache is trusted, once a request. Absent where nobody else can
+   * write. Throws Failure `unavailable`.
+   */
+  changedElsewhere?(): boolean
+  /** Called by `changedElsewhere` when that is so: what is cached may be anything but current. */
+  onChangeElsewhere?(listener: () => void): void
 
   /** The current version, deletions included. AuditEvents too. */
   read(type: string, id: string): Promise<Stored | undefined>

@@ -26,6 +26,7 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
   const known = new Map<string, Reference>()
   const keyOf = (party: Party) => `${party.type}|${party.identifier.system}|${party.identifier.value}`
 
+  store.onChangeElsewhere?.(() => known.clear())
   store.onCommit(({ writes }) => {
     // A record that was changed may have lost its identifier, or another may have gained it.
     if (writes?.some((write) => write.version > 1 && write.resource.resourceType in partyTypes)) known.clear()

@@ -26,6 +26,7 @@ export async function packParcel(
   { store, access }: { store: Store; access: Access },
   { delivery, destination, opened, timeoutMs }: ToPack,
 ): Promise<Parcel> {
+  store.changedElsewhere?.()
   const caller = callerOf(destination)
   const loaded = new Map<Reference, Promise<Identified | undefined>>()
 

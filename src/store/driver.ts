@@ -20,6 +20,8 @@ export type Outcome = { ok: true; rows: Row[] } | { ok: false; guard: Guard; cau
 export interface Driver {
   atomically(unit: readonly Statement[]): Promise<Outcome>
   all(query: Bound): Promise<Row[]>
+  /** A number that changes when somebody else commits, where somebody else can. */
+  dataVersion?(): number
   close(): Promise<void>
 }
 

@@ -36,6 +36,8 @@ export function openSqlite(file: string): Driver {
   db.pragma('busy_timeout = 5000')
   migrate(db)
 
+  // https://www.sqlite.org/pragma.html#pragma_data_version: unchanged by commits of this connection.
+  const dataVersion = db.prepare<[], number>('PRAGMA data_version').pluck()
   const prepared = new Map<string, Database.Statement>()
   let waiting: Waiting[] = []
 
@@ -129,6 +131,13 @@ export function openSqlite(file: string): Driver {
     all: async ({ sql, parameters }: Bound) => {
       try {
         return prepare(sql).all(...parameters) as Row[]
+      } catch (cause) {
+        throw unavailable(cause)
+      }
+    },
+    dataVersion: () => {
+      try {
+        return dataVersion.get() ?? 0
       } catch (cause) {
         throw unavailable(cause)
       }

@@ -25,6 +25,8 @@ const lost: Record<Guard, [FailureKind, string]> = {
 /** The store over any driver: what is written is sealed, what is read is opened, here and nowhere else. */
 export function createStore({ driver, vault, leaves }: StoreOptions): Store {
   const listeners: ((unit: CommitUnit) => void)[] = []
+  const cachers: (() => void)[] = []
+  let dataVersion = driver.dataVersion?.()
 
   async function rows<T>(query: Bound): Promise<T[]> {
     return (await driver.all(query)) as T[]
@@ -74,6 +76,14 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
   return {
     commit,
     onCommit: (listener) => void listeners.push(listener),
+    onChangeElsewhere: (listener) => void cachers.push(listener),
+    changedElsewhere() {
+      const now = driver.dataVersion?.()
+      if (now === dataVersion) return false
+      dataVersion = now
+      for (const drop of cachers) drop()
+      return true
+    },
     read,
 
     async readVersion(type, id, version) {
