@@ -138,7 +138,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   }
   const http = createHttp({
     routes: [
-      ...authRoutes(auth),
+      ...authRoutes(auth, tell),
       ...accessRoutes({ store, access, audit: tell }),
       ...auditRoutes({ store, vault, access, prover, vkey: ports.signer.vkey, audit: tell }),
       ...healthRoutes(store),

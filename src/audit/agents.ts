@@ -50,7 +50,7 @@ export function createAgents(server: Server): (act: Act, shape: Shape) => Agents
 
   return (act, shape) => {
     const { caller, recipient } = act
-    const user = caller && !systemRoles.has(caller.role) ? caller : undefined
+    const user = caller && !isSystem(caller) ? caller : undefined
     const alone = !caller && (act.kind === 'start' || act.kind === 'configuration')
     const byServer = !user && (alone || recipient !== undefined)
     const agents = [`${typeOf(shape.server)}"requestor":${byServer},${serverEnd}`]
@@ -59,6 +59,11 @@ export function createAgents(server: Server): (act: Act, shape: Shape) => Agents
     if (user) agents.push(userAgent(user, shape))
     return { json: agents.join(), tokenProfile: tokenProfileOf(act, user) }
   }
+}
+
+/** A system asks for itself; everybody else is a person who asks through one. */
+export function isSystem({ role }: Caller): boolean {
+  return systemRoles.has(role)
 }
 
 type Recipient = NonNullable<Act['recipient']>
@@ -120,7 +125,7 @@ function circumstances({ role, tokenId, purpose }: Caller): string {
 }
 
 /** Address types of https://hl7.org/fhir/R4/valueset-network-type.html: 1 machine name, 2 IP address, 5 URI. */
-function networkOf(address: string | undefined): string {
+export function networkOf(address: string | undefined): string {
   if (!address) return unknownNetwork
   return `{"address":${JSON.stringify(address)},"type":"${networkTypeOf(address)}"}`
 }

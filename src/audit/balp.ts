@@ -1,8 +1,10 @@
+import type { AuditEvent } from 'fhir/r4'
 import type { Act, Audit, AuditEntry } from '#core/act.ts'
 import type { Ids } from '#core/ports.ts'
 import type { Reference } from '#core/resource.ts'
 import { createAgents, type Server } from './agents.ts'
 import { coding, type Shape, shapes } from './codes.ts'
+import { consentDecision } from './consent-decision.ts'
 import { entitiesOf, patientEntity } from './entities.ts'
 import { timeOrdered } from './event-id.ts'
 
@@ -19,7 +21,8 @@ const maxOutcomeText = 1000
 export function createAudit({ server, ids }: { server: Server; ids: Ids }): Audit {
   const agentsOf = createAgents(server)
   const heads = Object.fromEntries(Object.entries(shapes).map(([kind, shape]) => [kind, headOf(shape)]))
-  const source = sourceOf(server)
+  const observed = sourceOf(server)
+  const source = JSON.stringify(observed)
 
   return {
     record(act) {
@@ -33,7 +36,7 @@ export function createAudit({ server, ids }: { server: Server; ids: Ids }): Audi
         `${outcomeText(act)}${purposeOfEvent(act)},"agent":[${agents.json}],"source":${source}`
       const found = shape.entity === 'data' ? act.entities.map(withoutVersion) : []
 
-      return patientsOf(act).map((patient): AuditEntry => {
+      const told = patientsOf(act).map((patient): AuditEntry => {
         const id = timeOrdered(ids.random(), act.at)
         const profiles = profilesOf(act, shape, patient, agents.tokenProfile)
         const all = patient ? [...entities, patientEntity(patient)] : entities
@@ -42,7 +45,22 @@ export function createAudit({ server, ids }: { server: Server; ids: Ids }): Audi
           `${rest}${all.length > 0 ? `,"entity":[${all.join()}]` : ''}}`
         return { id, recorded: act.at, json, patient, entities: found, agent: act.caller?.clientId }
       })
+      const decided = consentDecision(act, server, observed)
+      return decided ? [...told, decisionEntry(act, decided, timeOrdered(ids.random(), act.at))] : told
     },
+  }
+}
+
+function decisionEntry(act: Act, decided: AuditEvent, id: string): AuditEntry {
+  const [patient] = act.patients
+  const entities = [...(act.consents ?? [])]
+  return {
+    id,
+    recorded: act.at,
+    json: JSON.stringify({ ...decided, id }),
+    patient,
+    entities,
+    agent: act.caller?.clientId,
   }
 }
 
@@ -69,9 +87,9 @@ function headOf({ type, subtype, action }: Shape): string {
 }
 
 /** The observer is this server: a disclosure's source agent must be word for word the same reference. */
-function sourceOf({ name, reference }: Server): string {
+function sourceOf({ name, reference }: Server): AuditEvent['source'] {
   const applicationServer = coding('sourceType', '4')
-  return JSON.stringify({ site: name, observer: { reference }, type: [applicationServer] })
+  return { site: name, observer: { reference }, type: [applicationServer] }
 }
 
 function outcomeText({ outcomeText: text }: Act): string {

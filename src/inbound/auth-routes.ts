@@ -1,4 +1,5 @@
 import type { Auth } from '#auth/smart.ts'
+import type { Act } from '#core/act.ts'
 import { Failure } from '#core/failure.ts'
 import type { DoorResponse } from '#core/http.ts'
 import type { OpenRequest, Route } from './http.ts'
@@ -7,18 +8,32 @@ import type { OpenRequest, Route } from './http.ts'
  * SMART App Launch 2.2: discovery (https://hl7.org/fhir/smart-app-launch/conformance.html), at the FHIR base and at the
  * root, the token endpoint and the keys that tokens are signed with.
  */
-export function authRoutes(auth: Auth): Route[] {
+export function authRoutes(auth: Auth, audit: Tell): Route[] {
   const discovery = async () => json(auth.discovery(), { 'access-control-allow-origin': '*' })
   return [
     { policy: 'public', method: 'GET', path: '/.well-known/smart-configuration', answer: discovery },
     { policy: 'public', method: 'GET', path: '/fhir/.well-known/smart-configuration', answer: discovery },
     { policy: 'public', method: 'GET', path: '/auth/jwks', answer: async () => json(auth.jwks()) },
-    { policy: 'public', method: 'POST', path: '/auth/token', answer: (request) => token(auth, request) },
+    {
+      policy: 'public',
+      method: 'POST',
+      path: '/auth/token',
+      answer: (request) => token(auth, audit, request),
+    },
   ]
 }
 
-async function token(auth: Auth, { header, body, requestId, network }: OpenRequest): Promise<DoorResponse> {
+type Tell = (act: Omit<Act, 'at'>) => Promise<void>
+
+async function token(
+  auth: Auth,
+  audit: Tell,
+  { header, body, requestId, network }: OpenRequest,
+): Promise<DoorResponse> {
   if (!header('content-type')?.startsWith('application/x-www-form-urlencoded')) {
+    const outcomeText = 'token: unsupported-media'
+    const act = { kind: 'token', outcome: 'denied', outcomeText, requestId, network } as const
+    await audit({ ...act, patients: [], entities: [] })
     throw new Failure('unsupported-media', 'Send the token request as application/x-www-form-urlencoded')
   }
   return auth.token(new URLSearchParams(new TextDecoder().decode(body)), { requestId, network })

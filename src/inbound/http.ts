@@ -61,8 +61,11 @@ export function createHttp(options: HttpOptions): Hono<{ Bindings: HttpBindings 
 type Door = Context<{ Bindings: HttpBindings }>
 
 async function enter(c: Door, route: Route, requestId: string, options: HttpOptions): Promise<DoorResponse> {
-  if (route.policy === 'public')
-    return route.answer({ ...(await open(c, requestId)), network: c.env?.network })
+  if (route.policy === 'public') {
+    const network = c.env?.network
+    const request = await told(c, { network, requestId }, options, () => open(c, requestId))
+    return route.answer({ ...request, network })
+  }
   const caller = await authenticated(c, requestId, options)
   const request = await told(c, { caller, requestId }, options, () => open(c, requestId))
   return route.answer({ ...request, caller })
@@ -71,7 +74,7 @@ async function enter(c: Door, route: Route, requestId: string, options: HttpOpti
 /** What is refused before any room has seen it is told here (AUD2). */
 async function told<T>(
   c: Door,
-  who: { caller: Caller; requestId: string },
+  who: { caller?: Caller; network?: string | undefined; requestId: string },
   { audit }: HttpOptions,
   act: () => Promise<T>,
 ): Promise<T> {

@@ -106,6 +106,7 @@ function tell(act: Act): AuditEvent {
   if (!event) throw new Error('an act made no event')
   return event
 }
+const isDecision = (event: AuditEvent) => event.subtype?.[0]?.code === 'AuthZ-Consent'
 const profiles = (event: AuditEvent) =>
   (event.meta?.profile ?? []).map((url) => url.slice(profileBase.length))
 const codesOf = (agent: AuditEventAgent | undefined) => agent?.type?.coding?.map((coding) => coding.code)
@@ -114,7 +115,7 @@ const errors = (event: unknown) =>
 
 describe('the definitions', () => {
   test('are all known, and accept the official examples', () => {
-    expect(known.size).toBe(14)
+    expect(known.size).toBe(15)
     for (const example of readFolder('fixtures/third-party/balp/examples')) {
       for (const profile of example.meta?.profile ?? []) expect(known).toContain(profile)
       expect(errors(example), example.id).toEqual([])
@@ -146,7 +147,7 @@ describe('an AuditEvent', () => {
               for (const profile of event.meta?.profile ?? []) expect(known).toContain(profile)
               expect(errors(event)).toEqual([])
               expect(event.agent.filter((agent) => agent.requestor)).toHaveLength(1)
-              if (outcome !== 'success') expect(event.meta?.profile).toBeUndefined()
+              if (outcome !== 'success' && !isDecision(event)) expect(event.meta?.profile).toBeUndefined()
             }
           }
         }
@@ -261,6 +262,26 @@ describe('an AuditEvent', () => {
     expect(event.purposeOfEvent?.[0]?.coding?.[0]?.code).toBe('TREAT')
   })
 
+  test('of a decision that consents made about a person is one more, permit and deny alike', () => {
+    const decisions = (act: Partial<Act>) =>
+      told({ ...kinds.read, caller: clinician, ...act }).filter(isDecision)
+    for (const outcome of ['success', 'denied'] as const) {
+      const [decision] = decisions({ outcome })
+      expect(profiles(decision ?? fail())).toEqual(['BasicAudit.AuthZconsent'])
+      expect(decision?.outcome).toBe(outcome === 'success' ? '0' : '8')
+      expect(decision?.entity?.map((each) => each.what?.reference)).toEqual(['Patient/p1', 'Consent/k1'])
+    }
+    const none = [
+      { caller: ehr },
+      { caller: { ...clinician, actors: ['Practitioner/ada'] as const } },
+      { consents: [] },
+      { patients: [] },
+      { patients: ['Patient/p1', 'Patient/p2'] as const },
+      { outcome: 'failed' as const },
+    ]
+    for (const act of none) expect(decisions(act)).toEqual([])
+  })
+
   test('of a failure says why, and as which outcome', () => {
     const event = tell({ ...kinds.read, outcome: 'denied', outcomeText: 'This token does not allow it.' })
     expect(event).toMatchObject({ outcome: '8', outcomeDesc: 'This token does not allow it.' })
@@ -311,3 +332,7 @@ describe('what must not be in an AuditEvent', () => {
     }
   })
 })
+
+function fail(): never {
+  throw new Error('no event')
+}
