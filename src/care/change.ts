@@ -1,12 +1,12 @@
 import type { Caller } from '#core/caller.ts'
-import type { ResourceWrite } from '#core/commit.ts'
+import type { NewDelivery, ResourceWrite } from '#core/commit.ts'
 import type { Access } from '#core/decision.ts'
 import type { Ids, Store } from '#core/ports.ts'
 import { type Identified, versioned } from '#core/resource.ts'
 
 /** What the rules of care look things up with. */
 export interface CarePorts {
-  store: Pick<Store, 'read' | 'readVersion' | 'search'>
+  store: Pick<Store, 'read' | 'readVersion' | 'search' | 'registrations'>
   ids: Ids
   /** Decides whether the caller may know of what its write refers to. */
   access: Pick<Access, 'decide'>
@@ -32,6 +32,8 @@ export interface Consequences {
   result: ResourceWrite
   /** Everything to store, `result` among it; versions of one resource in order. */
   writes: ResourceWrite[]
+  /** What goes out because of it. */
+  deliveries?: NewDelivery[]
 }
 
 export function writeOf({ resource, version, previous, at }: Change): ResourceWrite {

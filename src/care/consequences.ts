@@ -3,6 +3,7 @@ import { consentConsequences } from './consent-change.ts'
 import { dispenseConsequences } from './dispense-change.ts'
 import { orderConsequences } from './order-change.ts'
 import { taskConsequences } from './task-change.ts'
+import { deliveriesOf } from './task-delivery.ts'
 
 const rules: Readonly<Record<string, (ports: CarePorts, change: Change) => Promise<Consequences>>> = {
   MedicationRequest: orderConsequences,
@@ -15,9 +16,12 @@ const rules: Readonly<Record<string, (ports: CarePorts, change: Change) => Promi
  * What else is to be stored with a write, and in what form it is stored itself: every create and update over FHIR, by
  * whatever interaction, passes here once it is valid and allowed. Throws Failure `invalid` or `conflict` to refuse it.
  */
-export function consequencesOf(ports: CarePorts, change: Change): Promise<Consequences> {
+export async function consequencesOf(ports: CarePorts, change: Change): Promise<Consequences> {
   const rule = rules[change.resource.resourceType]
-  if (rule) return rule(ports, change)
+  if (rule) {
+    const consequences = await rule(ports, change)
+    return { ...consequences, deliveries: await deliveriesOf(ports, consequences.writes) }
+  }
   const result = writeOf(change)
-  return Promise.resolve({ result, writes: [result] })
+  return { result, writes: [result] }
 }

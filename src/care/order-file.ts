@@ -11,10 +11,11 @@ const pageSize = 200
 const maxPages = 10
 
 type Ports = Pick<CarePorts, 'store' | 'parse'>
+type Reading = Pick<CarePorts, 'parse'> & { store: Pick<CarePorts['store'], 'read'> }
 
 /** The order itself as it stands now; undefined for what is not there or no order. */
 export async function findOrder(
-  { store, parse }: Ports,
+  { store, parse }: Reading,
   reference: string | undefined,
 ): Promise<Identified<MedicationRequest> | undefined> {
   const id = /^MedicationRequest\/([A-Za-z0-9.-]{1,64})(?:\/_history\/.+)?$/.exec(reference ?? '')?.[1]

@@ -8,7 +8,7 @@ import { answeredCancel, openCancel } from './cancel.ts'
 import { cancelAnswerOf } from './cancel-outcomes.ts'
 import { type CarePorts, type Change, type Consequences, wholeBefore, writeOf } from './change.ts'
 import { clinic, moverOf, prescribing } from './mover.ts'
-import { all, findOrder } from './order-file.ts'
+import { all, findOrder, tasksOf, wasSent } from './order-file.ts'
 import { sameValue } from './same-value.ts'
 import {
   hasEnded,
@@ -17,6 +17,7 @@ import {
   type TaskFacts,
   type TaskKind,
   type TaskMover,
+  type TaskStatus,
   taskMovesOf,
 } from './task-states.ts'
 
@@ -39,7 +40,9 @@ export async function taskConsequences(ports: CarePorts, change: Change): Promis
   if (before) requireSameTask(before, task, kind, who, change.caller)
   const stamping = { ...change, resource: task }
   if (before && isOlder(task, before)) return keptAside(stamping, before, kind, who)
-  if (!before) return opened(ports, stamping, kind, who)
+  // What was a draft is asked for now: as if it were new.
+  const asked = before?.status === 'draft' && task.status === 'requested'
+  if (!before || asked) return opened(ports, stamping, before?.status ?? 'new', { kind, who })
   if (before.status === task.status) requireWorker(before, kind, who, change.caller)
   else await requireMove(ports, before, task, kind, who, change.caller)
   const result = writeOf(stamping)
@@ -207,26 +210,31 @@ async function hasAnswered(ports: CarePorts, task: Work): Promise<boolean> {
   return found.length > 0
 }
 
-/** A new Task: what is to be fulfilled or cancelled is an order of the same patient that the caller knows. */
+/** A Task as it is asked: what is to be fulfilled or cancelled is an order of the same patient that the caller knows. */
 async function opened(
   ports: CarePorts,
   change: Change,
-  kind: TaskKind,
-  who: TaskMover,
+  from: 'new' | TaskStatus,
+  { kind, who }: { kind: TaskKind; who: TaskMover },
 ): Promise<Consequences> {
-  const task = change.resource as Work
-  requireTaskMove(kind, { from: 'new', to: task.status }, who, factsOf(task, true))
-  if (kind !== 'fulfil' && kind !== 'cancel') return only(change, task)
+  const task = withRequester(change.resource as Work, change.caller)
+  requireTaskMove(kind, { from, to: task.status }, who, factsOf(task, true))
+  if (task.status === 'draft' || (kind !== 'fulfil' && kind !== 'cancel')) return only(change, task)
   const order = await requireOrder(ports, task, change.caller)
-  if (task.status === 'draft') return only(change, task)
   if (kind === 'fulfil') {
-    requireFulfillable(order)
+    await requireFulfillable(ports, task, order)
     return only(change, task)
   }
   if (!isAbort(task)) return only(change, task)
   const cancel = await openCancel(ports, task, order, change.at)
   const result = writeOf({ ...change, resource: cancel.task })
   return { result, writes: [result, ...cancel.more] }
+}
+
+/** Who asks may take back what was asked, so it is said who that is. */
+function withRequester(task: Work, { actors }: Caller): Work {
+  const [actor] = actors
+  return task.requester || !actor ? task : { ...task, requester: { reference: actor } }
 }
 
 function only(change: Change, task: Work): Consequences {
@@ -255,11 +263,17 @@ async function mayKnow({ access }: CarePorts, stored: Order, caller: Caller): Pr
   return decision.permit
 }
 
-function requireFulfillable({ status, reportedBoolean, reportedReference }: Order): void {
+/** Two pharmacies, or one asked twice, would dispense it twice. */
+async function requireFulfillable(ports: CarePorts, task: Work, order: Order): Promise<void> {
+  const { status, reportedBoolean, reportedReference } = order
   if (status !== 'active') throw refused(`An order that is ${status} is not to be fulfilled.`, 'Task.focus')
   // R9: what was only reported is nobody's to dispense.
   if (reportedBoolean || reportedReference)
     throw refused('A reported order is not to be fulfilled.', 'Task.focus')
+  const others = (await tasksOf(ports, order, 'fulfil')).filter(({ id }) => id !== task.id)
+  if (others.some((other) => wasSent(other) && !hasEnded(other.status))) {
+    throw new Failure('conflict', 'Somebody has this order to fulfil already: end that Task first.')
+  }
 }
 
 /** Whether the holder's words change, since the same answer twice changes nothing more. */

@@ -11,7 +11,7 @@ import type { CarePorts } from './change.ts'
 import { expired, mayExpire } from './expiry.ts'
 
 export interface UpkeepPorts {
-  store: Pick<Store, 'read' | 'readVersion' | 'search' | 'commit'>
+  store: Pick<Store, 'read' | 'readVersion' | 'search' | 'registrations' | 'commit'>
   audit: Audit
   clock: Clock
   ids: Ids

@@ -26,7 +26,8 @@ export async function answerOnRecord(
     for (;;) {
       try {
         const audit = auditOf(ports, request, trail, { kind, outcome: 'success' })
-        await ports.store.commit({ audit, writes: answer.writes })
+        const { writes, deliveries } = answer
+        await ports.store.commit({ audit, writes, deliveries })
         return answer.response
       } catch (cause) {
         answer = await retried(answer, cause)

@@ -29,7 +29,7 @@ export async function prepareWrite(call: Call, incoming: Resource, place: Place)
   const { store, ids, access } = call.ports
   const { caller } = call.request
   const ports = { store, ids, access, parse: parseJson }
-  const { result, writes } = await consequencesOf(ports, { caller, resource, ...place, at })
+  const { result, writes, deliveries } = await consequencesOf(ports, { caller, resource, ...place, at })
   for (const write of writes) traceResource(call.trail, write.resource, write.version)
   const stored: Stored = {
     type: call.type,
@@ -41,7 +41,7 @@ export async function prepareWrite(call: Call, incoming: Resource, place: Place)
   }
   const status = place.previous ? 200 : 201
   const text = stringifyJson(access.redact(decision, result.resource))
-  return { response: writeResponse(call, status, stored, text), writes }
+  return { response: writeResponse(call, status, stored, text), writes, deliveries }
 }
 
 async function requireAllowed(call: Call, incoming: Identified, stored?: Identified): Promise<Decision> {

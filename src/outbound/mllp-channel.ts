@@ -1,8 +1,8 @@
-import type { MedicationRequest, Patient, Practitioner } from 'fhir/r4'
+import type { MedicationRequest, Patient, Practitioner, Task } from 'fhir/r4'
 import type { MllpChannelSettings } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
 import type { Identified, Reference } from '#core/resource.ts'
-import { writeOrderMessage } from '#formats/hl7v2/order-message.ts'
+import { type OrderControl, writeOrderMessage } from '#formats/hl7v2/order-message.ts'
 import type { Answer, Channel, Parcel } from './channel.ts'
 import type { sendMllp } from './mllp-client.ts'
 
@@ -47,23 +47,48 @@ const answers: Record<string, Answer> = {
 }
 
 async function messageOf(
-  order: Identified,
+  content: Identified,
   index: number,
   parcel: Parcel,
   settings: MllpChannelSettings,
 ): Promise<string> {
-  if (order.resourceType !== 'MedicationRequest') throw new Failure('unsupported', 'no-v2-message')
+  const { order, control } = await orderOf(content, parcel)
   const patient = await find(parcel, order.subject.reference)
   // Who it is for is not to be left out: without a patient that may be shown there is nothing to send.
   if (patient?.resourceType !== 'Patient') throw new Failure('forbidden', 'patient')
   return writeOrderMessage({
-    order: order as MedicationRequest,
+    order,
+    ...(control ? { control } : {}),
     patient: patient as Patient,
     requester: await findPrescriber(parcel, order.requester?.reference),
     settings,
     controlId: parcel.id.replaceAll('-', '').slice(0, 18) + String(index).padStart(2, '0'),
     at: parcel.created,
   })
+}
+
+interface Said {
+  order: MedicationRequest
+  control?: OrderControl
+}
+
+/** An order says itself; a Task says what is asked about the order in its focus. */
+async function orderOf(content: Identified, parcel: Parcel): Promise<Said> {
+  if (content.resourceType === 'MedicationRequest') return { order: content }
+  if (content.resourceType !== 'Task') throw new Failure('unsupported', 'no-v2-message')
+  const order = await find(parcel, content.focus?.reference)
+  const control = controlOf(content, order)
+  if (!control) throw new Failure('unsupported', 'no-v2-message')
+  if (order?.resourceType !== 'MedicationRequest') throw new Failure('forbidden', 'order')
+  return { order, control }
+}
+
+/** What was dispensed in part is discontinued, not cancelled (table 0119). */
+function controlOf({ code }: Task, order: Identified | undefined): OrderControl | undefined {
+  const stopped = order?.resourceType === 'MedicationRequest' && order.status === 'stopped'
+  const controls: Record<string, OrderControl> = { abort: stopped ? 'DC' : 'CA', suspend: 'HD', resume: 'RL' }
+  const asked = code?.coding?.find(({ system }) => system === 'http://hl7.org/fhir/CodeSystem/task-code')
+  return controls[asked?.code ?? '']
 }
 
 /** The person, also where the order names a role of theirs. */

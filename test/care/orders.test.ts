@@ -218,13 +218,27 @@ describe('a new Task to fulfil', () => {
   })
 
   it('is for an order in force of the same patient', async () => {
-    const { order } = await issued()
+    const { order, task } = await issued()
+    expect((await scene.ehr.request('POST', '/fhir/Task', fulfilOf(order))).status).toBe(409)
+    expect((await put(scene.ehr, task, { status: 'cancelled' })).status).toBe(200)
     expect((await scene.ehr.request('POST', '/fhir/Task', fulfilOf(order))).status).toBe(201)
     for (const focus of [await drafted(), 'MedicationRequest/nothing']) {
       expect((await scene.ehr.request('POST', '/fhir/Task', fulfilOf(focus))).status).toBe(422)
     }
     expect((await scene.stranger.request('POST', '/fhir/Task', fulfilOf(order))).status).toBe(422)
     expect((await scene.pharmacy.request('POST', '/fhir/Task', fulfilOf(order))).status).toBe(422)
+  })
+
+  it('may be drafted with its order, and is held to the order when it is asked', async () => {
+    const order = await drafted()
+    const made = await scene.ehr.request('POST', '/fhir/Task', fulfilOf(order, { status: 'draft' }), {
+      prefer: 'return=representation',
+    })
+    expect(made.status, made.text).toBe(201)
+    expect((await put(scene.ehr, `Task/${made.body.id}`, { status: 'requested' })).status).toBe(422)
+    const cancelled = await cancel('MedicationRequest/nothing', scene.ehr, { status: 'draft' })
+    expect(cancelled.status).toBe(201)
+    expect((await put(scene.ehr, `Task/${cancelled.body.id}`, { status: 'requested' })).status).toBe(422)
   })
 
   it('is refused for what was only reported (R9)', async () => {

@@ -15,6 +15,9 @@ import { encodingCharacters, standardDelimiters } from './delimiters.ts'
 import { patientSegment, practitionerField } from './order-people.ts'
 import { timingSegment } from './order-timing.ts'
 
+/** Table 0119: cancel, discontinue, hold, release. */
+export type OrderControl = 'CA' | 'DC' | 'HD' | 'RL'
+
 /** What one outbound order is made of. */
 export interface OrderValues {
   order: MedicationRequest
@@ -25,6 +28,8 @@ export interface OrderValues {
   controlId: string
   /** MSH-7, milliseconds since the epoch. */
   at: number
+  /** ORC-1 where something is asked about an order that is there already; else its status says it. */
+  control?: OrderControl
 }
 
 /**
@@ -34,14 +39,14 @@ export interface OrderValues {
  * what v2 cannot say: nothing that changes the meaning is left out in silence.
  */
 export function writeOrderMessage(values: OrderValues): string {
-  const { order, patient, settings, requester } = values
-  requireSendable(order)
+  const { order, patient, settings, requester, control = controls[values.order.status] } = values
+  requireSendable(order, control)
   const dosages = order.dosageInstruction ?? []
   for (const [index, dosage] of dosages.entries()) requireSayable(dosage, index)
   return [
     headerSegment(values),
     patientSegment(patient, settings.sending.application),
-    orderSegment(order, practitionerField(requester), settings.sending.application),
+    orderSegment(order, control, practitionerField(requester), settings.sending.application),
     encodedOrder(order, dosages),
     ...dosages.map((dosage, index) => timingSegment(dosage, index + 1, order.priority)),
     ...routeSegments(dosages),
@@ -56,8 +61,8 @@ const controls: Partial<Record<MedicationRequest['status'], string>> = {
   'on-hold': 'HD',
 }
 
-function requireSendable(order: MedicationRequest): void {
-  if (!controls[order.status]) throw refused('An order of this status is not sent', 'status')
+function requireSendable(order: MedicationRequest, control: string | undefined): void {
+  if (!control) throw refused('An order of this status is not sent', 'status')
   if (order.reportedBoolean || order.reportedReference)
     throw refused('A reported order is not sent', 'reported')
   if (order.doNotPerform) throw refused('HL7 v2 cannot order not to dispense', 'doNotPerform')
@@ -99,9 +104,14 @@ function headerSegment({ settings, controlId, at }: OrderValues): string {
   })
 }
 
-function orderSegment(order: MedicationRequest, requester: string, application: string): string {
+function orderSegment(
+  order: MedicationRequest,
+  control: string | undefined,
+  requester: string,
+  application: string,
+): string {
   return segmentOf('ORC', {
-    1: controls[order.status] ?? '',
+    1: control ?? '',
     2: placerNumber(order, application),
     9: order.authoredOn ? dtmText(order.authoredOn) : '',
     12: requester,

@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { fieldsOf } from '../doors/mllp-socket.ts'
+import { message, openScene, placesIn, type Scene } from '../doors/scene.ts'
+import { type Pharmacy, startPharmacy } from '../peers/pharmacy.ts'
+
+let scene: Scene
+let peer: Pharmacy
+beforeAll(async () => {
+  scene = await openScene()
+  peer = await startPharmacy()
+  await scene.destination({
+    id: 'main-street',
+    name: 'Main Street Pharmacy',
+    role: 'pharmacy',
+    organization: scene.organizations.mainStreet,
+    purpose: 'TREAT',
+    channel: {
+      kind: 'mllp',
+      host: peer.host,
+      port: peer.port,
+      sending: { application: 'POSTERN', facility: 'TEST' },
+      receiving: { application: 'DISPENSE', facility: 'MAIN' },
+    },
+  })
+})
+afterAll(async () => {
+  await scene.clinic.close()
+  await peer.close()
+})
+
+async function issued(id: string) {
+  const body = message('prescription/active-attested.in.json', { id })
+  const answer = await scene.platform.request('POST', '/ingest/prescriptions', body)
+  expect(answer.status, answer.text).toBe(201)
+  return placesIn(answer.body, 'MedicationRequest')[0] ?? ''
+}
+
+const controls = () => peer.messages.map((text) => fieldsOf(text, 'ORC').slice(1, 3))
+
+describe('a cancellation over FHIR', () => {
+  it('reaches a pharmacy that speaks HL7 v2 as ORC-1 = CA with the order’s own number, after the order', async () => {
+    const order = await issued('cancelled-by-v2')
+    const asked = await scene.ehr.request('POST', '/fhir/Task', {
+      resourceType: 'Task',
+      status: 'requested',
+      intent: 'order',
+      code: { coding: [{ system: 'http://hl7.org/fhir/CodeSystem/task-code', code: 'abort' }] },
+      focus: { reference: order },
+      for: { reference: scene.patient },
+      reasonCode: {
+        coding: [{ system: 'https://fhir.nhs.uk/CodeSystem/medicationrequest-status-reason', code: '0001' }],
+      },
+    })
+    expect(asked.status, asked.text).toBe(201)
+    await vi.waitFor(() => expect(controls()).toHaveLength(2), 10_000)
+    const [first, second] = controls()
+    expect([first?.[0], second?.[0]]).toEqual(['NW', 'CA'])
+    expect(second?.[1]).toBe(first?.[1])
+    expect(first?.[1]).toContain('cancelled-by-v2')
+    const deliveries = await scene.clinic.store.deliveries(10)
+    expect(deliveries.map(({ resources }) => resources[0]?.type).sort()).toEqual([
+      'MedicationRequest',
+      'Task',
+    ])
+  })
+})
