@@ -82,7 +82,7 @@ async function coverageOf(
     deriveId: (...parts) => hash(parts.join('\n')).slice(0, 32),
     restoreDecimals: (resource) => resource,
   })
-  const ignored = ignoreTable(question.flow.name)
+  const ignored = ignoreTable(question.flow.mapping)
   try {
     return { fields: await fieldCoverage(question, transformer, ignored) }
   } catch (cause) {
@@ -91,9 +91,9 @@ async function coverageOf(
   }
 }
 
-/** What all flows ignore, and what this one does: `mappings/ignored/`. */
-function ignoreTable(flow: string): IgnoreTable {
-  const files = ['hl7v2', flow].map((name) => join(home, 'mappings', 'ignored', `${name}.json`))
+/** What all flows ignore, and what those with this mapping do: `mappings/ignored/`. */
+function ignoreTable(mapping: string): IgnoreTable {
+  const files = ['hl7v2', mapping].map((name) => join(home, 'mappings', 'ignored', `${name}.json`))
   const tables = files
     .filter((file) => existsSync(file))
     .map((file) => JSON.parse(readFileSync(file, 'utf8')))

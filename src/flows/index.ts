@@ -1,6 +1,7 @@
 import type { Flow } from '#core/flow.ts'
 import { dispense } from './dispense.ts'
 import { eligibilityResult } from './eligibility-result.ts'
+import { medicationOrder } from './medication-order.ts'
 import { prescription } from './prescription.ts'
 import { prescriptionOrder } from './prescription-order.ts'
 import { secureMessage } from './secure-message.ts'
@@ -11,5 +12,6 @@ export const flows = [
   eligibilityResult,
   prescription,
   prescriptionOrder,
+  medicationOrder,
   dispense,
 ] as readonly Flow[]

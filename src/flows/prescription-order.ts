@@ -7,6 +7,7 @@ import { entityIdentifierOf } from './hl7v2-datatypes.ts'
 import { fieldOf, patientParty, pharmacyParty, practitionerParty } from './hl7v2-people.ts'
 import { prescriptionOrderRules } from './prescription-order-rules.ts'
 import type { PrescriptionOrder } from './prescription-order-source.ts'
+import { withTiming } from './quantity-timing.ts'
 
 /**
  * RDE^O11, pharmacy/treatment encoded order: of each order one MedicationRequest for RXO (as placed) and one for RXE
@@ -34,7 +35,8 @@ function readOrder(body: Uint8Array, { timeZone }: ReadContext): PrescriptionOrd
   const { text, charset } = decodeText(body)
   const tree = sourceTree(readMessage(text, charset))
   const [sender] = fieldOf(tree.MSH, 4)
-  return { ...tree, timeZone, facility: sender?._1 ?? sender?._2 ?? 'unknown' }
+  const orders = tree.orders.map(withTiming)
+  return { ...tree, orders, timeZone, facility: sender?._1 ?? sender?._2 ?? 'unknown' }
 }
 
 function partiesOf(source: PrescriptionOrder): Party[] {
@@ -60,7 +62,7 @@ function orderParties(
     practitionerParty(facility, `verifier-${index}`, identified(...fieldOf(ORC, 11), ...fieldOf(RXE, 14))),
     pharmacyParty(facility, `pharmacy-rxo-${index}`, fieldOf(RXO, 32)[0], {
       address: fieldOf(RXO, 33)[0],
-      phone: fieldOf(RXO, 35)[0],
+      phone: fieldOf(RXO, 36)[0],
     }),
     pharmacyParty(facility, `pharmacy-rxe-${index}`, fieldOf(RXE, 40)[0], {
       address: fieldOf(RXE, 41)[0],

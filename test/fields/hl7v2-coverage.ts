@@ -75,7 +75,7 @@ async function cover(
       ...(await fieldCoverage(
         { flow, body, caller, timeZone: 'America/Chicago' },
         transformer,
-        ignored(flow.name),
+        ignored(flow.mapping),
       )),
     )
   } catch (cause) {
@@ -84,9 +84,9 @@ async function cover(
   }
 }
 
-function ignored(flow: string): Record<string, string> {
+function ignored(mapping: string): Record<string, string> {
   const read = (name: string) => JSON.parse(readFileSync(join(root, `mappings/ignored/${name}.json`), 'utf8'))
-  return { ...read('hl7v2'), ...read(flow) }
+  return { ...read('hl7v2'), ...read(mapping) }
 }
 
 if (import.meta.main) {

@@ -49,13 +49,16 @@ export function watchReads<Source extends SourceTree>(source: Source): WatchedSo
   return {
     source: watch(source),
     coverage: (ignored) =>
-      segmentsOf(source).flatMap((segment) =>
-        fieldsOf(segment).map(({ field, repetitions }) => {
-          const place = { segment: segment._, at: segment.at, field }
-          const wasRead = (repetition: SourceRepetition) => reads.get(repetition) ?? new Set<string>()
-          return { ...place, ...fieldCoverage(repetitions, wasRead, placesOf(segment._, field), ignored) }
-        }),
-      ),
+      // Place 0 is no segment of the message: a flow has put it there, in other words for what was sent.
+      segmentsOf(source)
+        .filter(({ at }) => at > 0)
+        .flatMap((segment) =>
+          fieldsOf(segment).map(({ field, repetitions }) => {
+            const place = { segment: segment._, at: segment.at, field }
+            const wasRead = (repetition: SourceRepetition) => reads.get(repetition) ?? new Set<string>()
+            return { ...place, ...fieldCoverage(repetitions, wasRead, placesOf(segment._, field), ignored) }
+          }),
+        ),
   }
 }
 

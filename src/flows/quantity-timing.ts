@@ -1,0 +1,67 @@
+import type { SourceOrder, SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
+import { fieldOf } from './hl7v2-people.ts'
+
+/**
+ * Orders whose timing stands in ORC-7 or RXE-1 (data type TQ, HL7 v2.4 §4.2.2, withdrawn since 2.5 for TQ1 and still
+ * sent), with the same as TQ1 segments, so that one mapping reads both. TQ1 wins where a message has it. Nothing of TQ
+ * is dropped: what TQ1 has no field for becomes text of the instruction.
+ */
+export function withTiming(order: SourceOrder): SourceOrder {
+  const { ORC, RXO, RXE } = order
+  if (ORC?.TQ1 || RXO?.TQ1 || RXE?.TQ1) return order
+  const encoded = fieldOf(RXE, 1)
+  const ordered = fieldOf(ORC, 7)
+  return {
+    ...order,
+    ...(ORC && ordered.length > 0 ? { ORC: { ...ORC, TQ1: ordered.map(timingSegment) } } : {}),
+    ...(RXE && encoded.length > 0 ? { RXE: { ...RXE, TQ1: encoded.map(timingSegment) } } : {}),
+  }
+}
+
+/** Place 0: no segment of the message. */
+function timingSegment(tq: SourceRepetition): SourceSegment {
+  const { duration, count, words } = durationOf(tq._3)
+  const pattern = tq._2
+  const isCode = pattern !== undefined && /^\S+$/.test(pattern)
+  const instruction = [isCode ? undefined : pattern, words, tq._8, wordsOf('order sequencing', tq._10)]
+  return segment({
+    TQ1_2: tq._1 === undefined ? undefined : { _1: tq._1, ...(tq._1_2 ? { _2: tq._1_2 } : {}) },
+    TQ1_3: isCode ? single(pattern) : undefined,
+    TQ1_4: single(tq._2_2),
+    TQ1_6: duration,
+    TQ1_7: single(tq._4),
+    TQ1_8: single(tq._5),
+    TQ1_9: single(tq._6),
+    TQ1_10: single(tq._7),
+    TQ1_11: single(instruction.filter((each) => each !== undefined).join('; ') || undefined),
+    TQ1_12: single(tq._9),
+    TQ1_14: single(tq._12 ?? count),
+  })
+}
+
+/** TQ.3: unit and number (`D10`), how often (`X3`), `INDEF`; anything else is told in words. */
+function durationOf(text: string | undefined): {
+  duration?: SourceRepetition
+  count?: string | undefined
+  words?: string | undefined
+} {
+  if (text === undefined || text === 'INDEF') return {}
+  const [, unit, number] = /^([SMHDWLX])(\d+)$/i.exec(text) ?? []
+  if (unit === undefined || number === undefined) return { words: wordsOf('duration', text) }
+  if (unit.toUpperCase() === 'X') return { count: number }
+  return { duration: { _: text, _1: number, _2: unit.toUpperCase() } }
+}
+
+function wordsOf(what: string, text: string | undefined): string | undefined {
+  return text === undefined ? undefined : `${what}: ${text}`
+}
+
+function single(text: string | undefined): SourceRepetition | undefined {
+  return text === undefined ? undefined : { _: text, _1: text }
+}
+
+function segment(fields: Record<string, SourceRepetition | undefined>): SourceSegment {
+  const node: SourceSegment = { _: 'TQ1', at: 0 }
+  for (const [name, value] of Object.entries(fields)) if (value) node[name] = [value]
+  return node
+}
