@@ -98,8 +98,10 @@ export interface Store {
   /** The current version, deletions included. AuditEvents too. */
   read(type: string, id: string): Promise<Stored | undefined>
   readVersion(type: string, id: string, version: number): Promise<Stored | undefined>
-  /** Versions, newest first. */
-  history(type: string, id: string, limit: number): Promise<Stored[]>
+  /** Versions, newest first; those before a version where one is given. */
+  history(type: string, id: string, limit: number, before?: number): Promise<Stored[]>
+  /** Versions of all resources of a type, newest first; those before a version where one is given. */
+  changes(type: string, limit: number, before?: Pick<Stored, 'updated' | 'id' | 'version'>): Promise<Stored[]>
   /** Current versions in sort order, each with the cursor that goes on after it. */
   search(query: SearchQuery): Promise<{ stored: Stored; cursor: Cursor }[]>
 

@@ -1,6 +1,6 @@
 import type { Audit } from '#core/act.ts'
 import type { Interaction } from '#core/caller.ts'
-import type { NewDelivery, ResourceWrite } from '#core/commit.ts'
+import type { NewDelivery, Nonce, ResourceWrite } from '#core/commit.ts'
 import type { Access } from '#core/decision.ts'
 import type { Issue } from '#core/failure.ts'
 import type { DoorRequest, DoorResponse } from '#core/http.ts'
@@ -50,6 +50,7 @@ export interface Answer {
   writes?: ResourceWrite[]
   /** What is to go out because of it. */
   deliveries?: NewDelivery[]
+  nonces?: Nonce[]
   /** What to do when another request took the version first; without it that is a 412. */
   retry?: () => Promise<Answer>
 }

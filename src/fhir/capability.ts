@@ -15,7 +15,8 @@ export function capabilityStatement(ports: FhirPorts, types: readonly string[]):
     software: { name: 'Postern' },
     implementation: { description: 'Postern, a gateway for confidential patient messaging', url: ports.base },
     fhirVersion: '4.0.1',
-    format: ['application/fhir+json', 'json'],
+    format: ['application/fhir+json', 'application/json'],
+    patchFormat: ['application/json-patch+json', 'application/fhir+json'],
     rest: [
       {
         mode: 'server',
@@ -48,8 +49,9 @@ function resourceOf(type: string, profiles: readonly string[] = []): CapabilityS
     ...(profiles.length > 0 ? { supportedProfile: [...profiles] } : {}),
     interaction: [
       ...kinds.map((kind) => ({ code: codes[kind] })),
-      ...(writes ? [{ code: 'patch' } as const] : []),
+      ...(writes ? [{ code: 'patch' } as const, { code: 'history-type' } as const] : []),
     ],
+    ...filled('operation', operationsOf(type)),
     versioning: writes ? 'versioned-update' : 'no-version',
     readHistory: isServed(type, 'vread'),
     updateCreate: writes,
@@ -58,14 +60,25 @@ function resourceOf(type: string, profiles: readonly string[] = []): CapabilityS
     conditionalUpdate: writes,
     conditionalDelete: isServed(type, 'delete') ? 'single' : 'not-supported',
     referencePolicy: ['literal', 'logical'],
-    searchInclude: includesOf(type),
-    searchRevInclude: revincludesOf(type),
+    ...filled('searchInclude', includesOf(type)),
+    ...filled('searchRevInclude', revincludesOf(type)),
     searchParam: [
       { name: '_id', type: 'token' },
       { name: '_lastUpdated', type: 'date' },
       ...[...(searchParameters[type] ?? []), ...generalParameters].map(parameterOf),
     ],
   }
+}
+
+/** FHIR has no empty lists. */
+function filled<Name extends string, Item>(name: Name, list: Item[]) {
+  return list.length > 0 ? { [name]: list } : {}
+}
+
+function operationsOf(type: string) {
+  const served = routes.filter((route) => isServed(type, route.kind) && (route.types?.includes(type) ?? true))
+  const named = new Map(served.flatMap(({ operation }) => (operation ? [[operation.name, operation]] : [])))
+  return [...named.values()]
 }
 
 function parameterOf(parameter: SearchParameter) {

@@ -16,7 +16,10 @@ export function matchRoute(request: DoorRequest, types: readonly string[]): Matc
   const [type = ''] = parts
   if (fitting.length === 0) throw new Failure('not-found', 'There is nothing at this path.')
   if (!types.includes(type)) throw new Failure('not-found', 'This resource type is not served here.')
-  const route = fitting.find((each) => each.method === request.method && isServed(type, each.kind))
+  const route = fitting.find(
+    (each) =>
+      each.method === request.method && isServed(type, each.kind) && (each.types?.includes(type) ?? true),
+  )
   if (!route) throw new Failure('not-allowed', `${type} does not take this method here; see /metadata.`)
   const slot = (name: Segment) => parts[route.path.indexOf(name)] ?? ''
   return { route, type, id: slot('[id]'), version: slot('[version]') }
@@ -28,6 +31,8 @@ const forms: Record<Segment, RegExp> = {
   '[version]': /^[A-Za-z0-9.-]{1,64}$/,
   _history: /^_history$/,
   _search: /^_search$/,
+  $validate: /^\$validate$/,
+  $everything: /^\$everything$/,
 }
 
 function fits(path: readonly Segment[], parts: readonly string[]): boolean {

@@ -26,8 +26,8 @@ export async function answerOnRecord(
     for (;;) {
       try {
         const audit = auditOf(ports, request, trail, { kind, outcome: 'success' })
-        const { writes, deliveries } = answer
-        await ports.store.commit({ audit, writes, deliveries })
+        const { writes, deliveries, nonces } = answer
+        await ports.store.commit({ audit, writes, deliveries, nonces })
         return answer.response
       } catch (cause) {
         answer = await retried(answer, cause)
@@ -64,7 +64,8 @@ export function auditOf(
 }
 
 async function retried(answer: Answer, cause: unknown): Promise<Answer> {
-  if (answer.retry && cause instanceof Failure && cause.kind === 'precondition-failed') return answer.retry()
+  const lost = cause instanceof Failure && ['precondition-failed', 'conflict'].includes(cause.kind)
+  if (answer.retry && lost) return answer.retry()
   throw cause
 }
 
@@ -80,7 +81,8 @@ export async function interact(
 
 export function openCall(ports: FhirPorts, request: DoorRequest, matched: Matched, trail: Trail): Call {
   const { route, type, id, version } = matched
-  const gate = ports.access.gate(request.caller, route.kind, type)
+  const gates = (route.gates ?? [route.kind]).map((kind) => ports.access.gate(request.caller, kind, type))
+  const gate = gates.find(({ permit }) => permit) ?? ports.access.gate(request.caller, route.kind, type)
   traceDecision(trail, gate)
   if (!gate.permit) throw new Failure('forbidden', `This token does not allow ${route.kind} of ${type}.`)
   const prefer = readPreferences(request)

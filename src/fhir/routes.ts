@@ -4,15 +4,17 @@ import type { Interact } from './call.ts'
 import { conditionalDelete, conditionalUpdate } from './conditional.ts'
 import { create } from './create.ts'
 import { deleteResource } from './delete.ts'
-import { history } from './history.ts'
+import { everything } from './everything.ts'
+import { history, typeHistory } from './history.ts'
 import { conditionalPatch, patch } from './patch/patch.ts'
 import { read } from './read.ts'
 import { searchByGet, searchByPost } from './search/search.ts'
 import { update } from './update.ts'
+import { validate } from './validate.ts'
 import { vread } from './vread.ts'
 
 /** A segment of a path: a literal, or a slot. */
-export type Segment = '[type]' | '[id]' | '[version]' | '_history' | '_search'
+export type Segment = '[type]' | '[id]' | '[version]' | '_history' | '_search' | '$validate' | '$everything'
 
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -20,13 +22,27 @@ export interface Route {
   /** What access is asked for, what the audit tells, and what the CapabilityStatement lists. */
   kind: Interaction
   interact: Interact
+  /** An operation, and its definition. */
+  operation?: { name: string; definition: string }
+  /** Where it is served; every type where not given. */
+  types?: readonly string[]
+  /** Any of these lets in, where `kind` alone would shut out who may well ask. */
+  gates?: readonly Interaction[]
 }
+
+const definitions = 'http://hl7.org/fhir/OperationDefinition'
+const validation = {
+  kind: 'read',
+  interact: validate,
+  operation: { name: 'validate', definition: `${definitions}/Resource-validate` },
+} as const
 
 /** All of the server: https://hl7.org/fhir/R4/http.html#summary. What is not here is not served. */
 export const routes: readonly Route[] = [
   { method: 'GET', path: ['[type]', '[id]'], kind: 'read', interact: read },
   { method: 'GET', path: ['[type]', '[id]', '_history', '[version]'], kind: 'vread', interact: vread },
   { method: 'GET', path: ['[type]', '[id]', '_history'], kind: 'history', interact: history },
+  { method: 'GET', path: ['[type]', '_history'], kind: 'history', interact: typeHistory },
   { method: 'GET', path: ['[type]'], kind: 'search', interact: searchByGet },
   { method: 'POST', path: ['[type]', '_search'], kind: 'search', interact: searchByPost },
   { method: 'POST', path: ['[type]'], kind: 'create', interact: create },
@@ -35,6 +51,16 @@ export const routes: readonly Route[] = [
   { method: 'PATCH', path: ['[type]', '[id]'], kind: 'update', interact: patch },
   { method: 'PATCH', path: ['[type]'], kind: 'update', interact: conditionalPatch },
   { method: 'DELETE', path: ['[type]'], kind: 'delete', interact: conditionalDelete },
+  { method: 'POST', path: ['[type]', '$validate'], ...validation, gates: ['read', 'create', 'update'] },
+  { method: 'POST', path: ['[type]', '[id]', '$validate'], ...validation },
+  {
+    method: 'GET',
+    path: ['[type]', '[id]', '$everything'],
+    kind: 'read',
+    interact: everything,
+    operation: { name: 'everything', definition: `${definitions}/Patient-everything` },
+    types: ['Patient'],
+  },
   { method: 'DELETE', path: ['[type]', '[id]'], kind: 'delete', interact: deleteResource },
 ]
 

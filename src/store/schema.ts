@@ -221,6 +221,17 @@ export const migrations: readonly Migration[] = [
       ),
   },
   {
+    // The history of a type, newest first.
+    name: '003-changes',
+    statements: [
+      sqlite.schema
+        .createIndex('version_order')
+        .on('version')
+        .columns(['type', 'updated', 'id', 'version'])
+        .compile(),
+    ],
+  },
+  {
     name: '003-tiles',
     statements: [
       sqlite.schema

@@ -239,12 +239,30 @@ export const readVersion = template<{ type: string; id: string; version: number 
     .where('id', '=', p.id)
     .where('version', '=', p.version),
 )
-export const readHistory = template<{ type: string; id: string; limit: number }>((p) =>
+export const readHistory = template<{ type: string; id: string; before: number; limit: number }>((p) =>
   db
     .selectFrom('version')
     .selectAll()
     .where('type', '=', p.type)
     .where('id', '=', p.id)
+    .where('version', '<', p.before)
+    .orderBy('version', 'desc')
+    .limit(p.limit),
+)
+export const readChanges = template<{
+  type: string
+  updated: number
+  id: string
+  version: number
+  limit: number
+}>((p) =>
+  db
+    .selectFrom('version')
+    .selectAll()
+    .where('type', '=', p.type)
+    .where(sql<boolean>`(updated, id, version) < (${p.updated}, ${p.id}, ${p.version})`)
+    .orderBy('updated', 'desc')
+    .orderBy('id', 'desc')
     .orderBy('version', 'desc')
     .limit(p.limit),
 )

@@ -92,9 +92,15 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
       return row && openVersion(row)
     },
 
-    async history(type, id, limit) {
-      const found = await rows<Tables['version']>(statements.readHistory.bind({ type, id, limit }))
+    async history(type, id, limit, before = Number.MAX_SAFE_INTEGER) {
+      const found = await rows<Tables['version']>(statements.readHistory.bind({ type, id, before, limit }))
       return Promise.all(found.map(openVersion))
+    },
+
+    async changes(type, limit, before = { updated: Number.MAX_SAFE_INTEGER, id: '', version: 0 }) {
+      const { updated, id, version } = before
+      const bound = statements.readChanges.bind({ type, updated, id, version, limit })
+      return Promise.all((await rows<Tables['version']>(bound)).map(openVersion))
     },
 
     async search(query: SearchQuery) {

@@ -57,7 +57,7 @@ export interface Answered extends DoorResponse {
   json: any
 }
 
-const validator = createValidator({
+export const validator = createValidator({
   base: JSON.parse(readFileSync('profiles/base/r4.json', 'utf8')),
   profiles: [],
 })

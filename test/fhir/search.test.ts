@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { base, ehr, type OpenFhir, openFhir } from './open-fhir.ts'
+import { base, ehr, type OpenFhir, openFhir, validator } from './open-fhir.ts'
 
 let open: OpenFhir
 beforeEach(async () => {
@@ -320,6 +320,38 @@ describe('the CapabilityStatement', () => {
     }
   })
 
+  it('claims the conditions, operations and bundles that work and no others', async () => {
+    const { json } = await open.ask('GET', 'metadata')
+    const [rest] = json.rest
+    expect(rest.interaction.map(({ code }: { code: string }) => code)).toEqual(['transaction', 'batch'])
+    for (const each of rest.resource) {
+      const { type } = each
+      const conditional = async (method: string, headers = {}) => {
+        const body = method === 'DELETE' ? undefined : { resourceType: type }
+        return (
+          (await open.ask(method, `${type}?_id=none`, { ...(body ? { body } : {}), headers })).status !== 405
+        )
+      }
+      expect([type, await conditional('PUT')]).toEqual([type, each.conditionalUpdate])
+      expect([type, await conditional('DELETE')]).toEqual([type, each.conditionalDelete === 'single'])
+      expect([type, await conditional('POST', { 'if-none-exist': '_id=none' })]).toEqual([
+        type,
+        each.conditionalCreate,
+      ])
+      const claimed = (each.operation ?? []).map(({ name }: { name: string }) => name)
+      const validated = await open.ask('POST', `${type}/$validate`, { body: { resourceType: type } })
+      const everything = await open.ask('GET', `${type}/x/$everything`)
+      expect([type, validated.status !== 405]).toEqual([type, claimed.includes('validate')])
+      expect([type, everything.status !== 405]).toEqual([type, claimed.includes('everything')])
+    }
+  })
+
+  it('is valid', async () => {
+    const { json } = await open.ask('GET', 'metadata')
+    expect(validator.check(json)).toEqual([])
+    expect(validator.check({ ...json, kind: 'canary' })).not.toEqual([])
+  })
+
   it('claims every interaction that works and no other', async () => {
     const { json } = await open.ask('GET', 'metadata')
     const paths: Record<string, [string, string]> = {
@@ -330,6 +362,8 @@ describe('the CapabilityStatement', () => {
       create: ['POST', ''],
       update: ['PUT', '/x'],
       delete: ['DELETE', '/x'],
+      patch: ['PATCH', '/x'],
+      'history-type': ['GET', '/_history'],
     }
     for (const { type, interaction } of json.rest[0].resource) {
       const claimed = interaction.map(({ code }: { code: string }) => code)
@@ -337,6 +371,7 @@ describe('the CapabilityStatement', () => {
         const { status } = await open.ask(method, `${type}${rest}`)
         expect([type, code, status !== 405]).toEqual([type, code, claimed.includes(code)])
       }
+      expect(claimed.filter((code: string) => !(code in paths))).toEqual([])
     }
   })
 })

@@ -156,10 +156,26 @@ export function commitClaims(withStore: WithStore): void {
           [1, false, 'preparation'],
         ])
         expect((await store.history('Communication', id, 2)).map((each) => each.version)).toEqual([3, 2])
+        expect((await store.history('Communication', id, 2, 3)).map((each) => each.version)).toEqual([2, 1])
         expect(await store.read('Communication', id)).toMatchObject({ version: 3, deleted: true, json: '' })
         expect(bodyOf(await store.readVersion('Communication', id, 1)).status).toBe('preparation')
         expect(await store.readVersion('Communication', id, 4)).toBeUndefined()
         expect(await store.read('Task', id)).toBeUndefined()
+      }))
+
+    it('of a type are read newest first, page by page, ties by id and version', () =>
+      withStore(async ({ store }) => {
+        const [a, b] = [created(message('p1'), 'a'), created(message('p1'), 'b')]
+        const later = updated(a, message('p1'), a.updated + 5)
+        const writes = [a, b, later, deleted(b, a.updated + 5)]
+        for (const write of writes) await store.commit(unitOf(write))
+        const told = (list: { id: string; version: number }[]) =>
+          list.map(({ id, version }) => `${id}${version}`)
+        const first = await store.changes('Communication', 3)
+        expect(told(first)).toEqual(['b2', 'a2', 'b1'])
+        expect(told(await store.changes('Communication', 3, first[2]))).toEqual(['a1'])
+        expect(told(await store.changes('Communication', 3, first[0]))).toEqual(['a2', 'b1', 'a1'])
+        expect(await store.changes('Task', 3)).toEqual([])
       }))
 
     it('go on after a deletion', () =>

@@ -1,6 +1,6 @@
 import type { AuditEntry } from '#core/act.ts'
 import type { Interaction } from '#core/caller.ts'
-import type { NewDelivery, ResourceWrite } from '#core/commit.ts'
+import type { NewDelivery, Nonce, ResourceWrite } from '#core/commit.ts'
 import { Failure } from '#core/failure.ts'
 import type { DoorRequest, DoorResponse } from '#core/http.ts'
 import type { Call, FhirPorts } from '#fhir/call.ts'
@@ -59,9 +59,9 @@ async function written(
 ): Promise<Map<number, DoorResponse>> {
   const writing = entries.filter((entry) => !isRead(entry))
   for (let tries = 1; ; tries++) {
-    const { responses, writes, deliveries, audit } = await prepare(ports, request, writing, doing)
+    const { responses, audit, ...changes } = await prepare(ports, request, writing, doing)
     try {
-      if (writing.length > 0) await ports.store.commit({ audit, writes, deliveries })
+      if (writing.length > 0) await ports.store.commit({ audit, ...changes })
       return responses
     } catch (cause) {
       const lost = cause instanceof Failure && cause.kind === 'precondition-failed'
@@ -75,6 +75,7 @@ interface Prepared {
   responses: Map<number, DoorResponse>
   writes: ResourceWrite[]
   deliveries: NewDelivery[]
+  nonces: Nonce[]
   audit: AuditEntry[]
 }
 
@@ -92,7 +93,7 @@ async function prepare(
   }
   requireDistinct(targets)
   const resolved = await resolveReferences(targets, doing.trail)
-  const prepared: Prepared = { responses: new Map(), writes: [], deliveries: [], audit: [] }
+  const prepared: Prepared = { responses: new Map(), writes: [], deliveries: [], nonces: [], audit: [] }
   for (const target of resolved.toSorted(
     (a, b) => order.indexOf(a.entry.method) - order.indexOf(b.entry.method),
   )) {
@@ -131,6 +132,7 @@ async function perform(
   prepared.responses.set(target.entry.at, answer.response)
   prepared.writes.push(...(answer.writes ?? []))
   prepared.deliveries.push(...(answer.deliveries ?? []))
+  prepared.nonces.push(...(answer.nonces ?? []))
   prepared.audit.push(...auditOf(ports, request, doing.trail, { kind: doing.kind, outcome: 'success' }))
 }
 

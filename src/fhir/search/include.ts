@@ -19,7 +19,11 @@ const maxRounds = 4
  * what is hidden in the resource that refers, is not there. `:iterate` goes on from what was found.
  * https://hl7.org/fhir/R4/search.html#include
  */
-export async function findIncluded(call: Call, search: Search, matches: readonly Shown[]): Promise<Shown[]> {
+export async function findIncluded(
+  call: Call,
+  search: Pick<Search, 'includes' | 'revincludes'>,
+  matches: readonly Shown[],
+): Promise<Shown[]> {
   const known = new Set(matches.map(nameOf))
   const all: Shown[] = []
   let frontier = matches

@@ -29,8 +29,8 @@ export interface Search {
   sort: SortKey[]
   /** Matches on a page. */
   count: number
-  includes: Include[]
-  revincludes: Include[]
+  includes: readonly Include[]
+  revincludes: readonly Include[]
   view: View
   /** Nothing but the number. */
   countOnly: boolean
@@ -105,8 +105,9 @@ function readParameter(call: Pick<Call, 'ports'>, search: Search, key: string, t
     return
   }
   if (/^_(?:rev)?include(?::iterate)?$/.test(key)) {
-    const list = key.startsWith('_rev') ? search.revincludes : search.includes
-    list.push(includeOf(search.type, key, text))
+    const include = includeOf(search.type, key, text)
+    if (key.startsWith('_rev')) search.revincludes = [...search.revincludes, include]
+    else search.includes = [...search.includes, include]
     return
   }
   const chained = readChained(search.type, key, text)
