@@ -1,5 +1,5 @@
 import type { Caller } from '#core/caller.ts'
-import type { NewDelivery, ResourceWrite } from '#core/commit.ts'
+import type { NewDelivery, Nonce, ResourceWrite } from '#core/commit.ts'
 import type { Access } from '#core/decision.ts'
 import type { Ids, Store } from '#core/ports.ts'
 import { type Identified, versioned } from '#core/resource.ts'
@@ -34,6 +34,8 @@ export interface Consequences {
   writes: ResourceWrite[]
   /** What goes out because of it. */
   deliveries?: NewDelivery[]
+  /** What it was worked out from: of two writes that saw the same, one is worked out anew. */
+  nonces?: Nonce[]
 }
 
 export function writeOf({ resource, version, previous, at }: Change): ResourceWrite {

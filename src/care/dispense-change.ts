@@ -1,5 +1,5 @@
 import type { DetectedIssue, MedicationDispense, MedicationRequest } from 'fhir/r4'
-import type { ResourceWrite } from '#core/commit.ts'
+import type { Nonce, ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import { Failure, type Issue } from '#core/failure.ts'
 import { type Identified, referenceTo } from '#core/resource.ts'
@@ -34,8 +34,32 @@ export async function dispenseConsequences(ports: CarePorts, change: Change): Pr
   requireWellTold(dispense, before)
   const result = writeOf(change)
   const more: ResourceWrite[] = []
-  for (const order of orders) more.push(...(await toldOf(ports, order, dispense, before, change.at)))
-  return { result, writes: [result, ...more] }
+  const nonces: Nonce[] = []
+  for (const order of orders) {
+    const all = await dispensesOf(ports, order)
+    const others = all.filter(({ id }) => id !== dispense.id)
+    more.push(...(await toldOf(ports, { order, others }, dispense, before, change.at)))
+    nonces.push(seenNonce(order, all, change.at))
+  }
+  return { result, writes: [result, ...more], nonces }
+}
+
+/** A day is longer than any request lives. */
+const nonceMs = 86_400_000
+
+/**
+ * Sums are right only if no other dispense of the order came between reading and writing: each of its versions is
+ * counted, so the count never comes back, and of two that saw the same one has to look again.
+ */
+function seenNonce(order: Order, dispenses: readonly Dispense[], at: number): Nonce {
+  const versions = dispenses.reduce((sum, { meta }) => sum + Number(meta?.versionId ?? 0), 0)
+  return { issuer: `dispenses of ${referenceTo(order)}`, value: String(versions), expires: at + nonceMs }
+}
+
+interface Told {
+  order: Order
+  /** Its other dispenses. */
+  others: readonly Dispense[]
 }
 
 async function requireOrders(ports: CarePorts, dispense: Dispense): Promise<Order[]> {
@@ -80,7 +104,7 @@ function problem(text: string, element: string): Issue {
 
 async function toldOf(
   ports: CarePorts,
-  order: Order,
+  { order, others }: Told,
   dispense: Dispense,
   before: Dispense | undefined,
   at: number,
@@ -101,7 +125,7 @@ async function toldOf(
       alertTask(ports, { text: 'Dispensed after stop', description, ...about }),
     ]
   }
-  const sum = await compareToAuthorised(ports, order, dispense)
+  const sum = compareToAuthorised(order, [...others, dispense])
   if (sum === 1) return [detectedIssue(ports, 'over-dispensed', order, dispense, at)]
   if (sum === 0 && systemMayMove(order.status, 'completed', true)) {
     return [changed<Order>(order, { status: 'completed' }, at)]
@@ -110,15 +134,10 @@ async function toldOf(
 }
 
 /** Everything handed over on an order against its quantity × fills; undefined where amounts are not comparable. */
-async function compareToAuthorised(
-  ports: CarePorts,
-  order: Order,
-  dispense: Dispense,
-): Promise<number | undefined> {
+function compareToAuthorised(order: Order, dispenses: readonly Dispense[]): number | undefined {
   const { quantity, numberOfRepeatsAllowed = 0 } = order.dispenseRequest ?? {}
   if (!quantity) return undefined
-  const others = (await dispensesOf(ports, order)).filter(({ id }) => id !== dispense.id)
-  const amounts = [...others, dispense].filter(isHandedOver).map((each) => each.quantity)
+  const amounts = dispenses.filter(isHandedOver).map((each) => each.quantity)
   if (amounts.some((amount) => !amount || !isSameUnit(amount, quantity))) return undefined
   const parts = amounts.map((amount) => amount?.value)
   return compareSum(parts, quantity.value, numberOfRepeatsAllowed + 1)

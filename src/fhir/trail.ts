@@ -41,3 +41,8 @@ export function traceResource(trail: Trail, resource: Resource, version?: number
   trail.entities.delete(reference)
   trail.entities.add(`${reference}/_history/${version}`)
 }
+
+/** A write that was not made after all. */
+export function untrace(trail: Trail, resource: Resource, version: number): void {
+  trail.entities.delete(`${referenceTo(resource)}/_history/${version}`)
+}

@@ -7,7 +7,7 @@ import { parseJson, stringifyJson } from '#formats/json.ts'
 import type { Answer, Call } from './call.ts'
 import { requireValid } from './incoming.ts'
 import { writeResponse } from './respond.ts'
-import { traceDecision, traceResource } from './trail.ts'
+import { traceDecision, traceResource, untrace } from './trail.ts'
 
 /** The place where a resource goes: its next version, and what stands there now. */
 export interface Place {
@@ -21,7 +21,7 @@ export interface Place {
  * make it what it becomes. That refusal is open (403): nothing stored is given away by it, since the caller sees what
  * stands there, or nothing does.
  */
-export async function prepareWrite(call: Call, incoming: Resource, place: Place): Promise<Answer> {
+export async function prepareWrite(call: Call, incoming: Resource, place: Place, tries = 1): Promise<Answer> {
   const at = call.ports.clock.now()
   const resource = versioned(incoming, place.id, place.version, at)
   requireValid(call, resource)
@@ -29,7 +29,7 @@ export async function prepareWrite(call: Call, incoming: Resource, place: Place)
   const { store, ids, access } = call.ports
   const { caller } = call.request
   const ports = { store, ids, access, parse: parseJson }
-  const { result, writes, deliveries } = await consequencesOf(ports, { caller, resource, ...place, at })
+  const { result, writes, ...more } = await consequencesOf(ports, { caller, resource, ...place, at })
   for (const write of writes) traceResource(call.trail, write.resource, write.version)
   const stored: Stored = {
     type: call.type,
@@ -41,8 +41,18 @@ export async function prepareWrite(call: Call, incoming: Resource, place: Place)
   }
   const status = place.previous ? 200 : 201
   const text = stringifyJson(access.redact(decision, result.resource))
-  return { response: writeResponse(call, status, stored, text), writes, deliveries }
+  const answer: Answer = { response: writeResponse(call, status, stored, text), writes, ...more }
+  // What follows was worked out from what stood there: if that has moved, it is worked out again.
+  if (tries === maxTries || (writes.length === 1 && !more.nonces)) return answer
+  const retry = () => {
+    for (const { resource, version } of writes) untrace(call.trail, resource, version)
+    return prepareWrite(call, incoming, place, tries + 1)
+  }
+  return { ...answer, retry }
 }
+
+/** Of as many dispenses of one order at once, the last one looks as often. */
+const maxTries = 30
 
 async function requireAllowed(call: Call, incoming: Identified, stored?: Identified): Promise<Decision> {
   const { access } = call.ports

@@ -440,6 +440,18 @@ describe('a dispense', () => {
     expect(await issues(order)).toEqual([])
   })
 
+  it('is counted with all others, also with those that come at the same moment', async () => {
+    const { order } = await issued(supply)
+    const told = await Promise.all(
+      Array.from({ length: 20 }, () => tell(order, { quantity: { ...quantity, value: 10 } })),
+    )
+    expect(told.map(({ status }) => status)).toEqual(Array(20).fill(201))
+    expect((await seen(order)).status).toBe('completed')
+    expect(await issues(order)).toEqual([])
+    expect((await tell(order, { quantity: { ...quantity, value: 0.001 } })).status).toBe(201)
+    expect(await issues(order)).toHaveLength(1)
+  })
+
   it('beyond what was authorised is kept, with a DetectedIssue that names both', async () => {
     const { order } = await issued(supply)
     const told = await tell(order, { quantity: { ...quantity, value: 200.001 } })
