@@ -5,8 +5,9 @@ import { type Caller, type ClientRegistration, roles } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Ids, Store } from '#core/ports.ts'
 import { alertOf, type GlassRequest } from './break-glass.ts'
-import { AssertionRefused, verifyAssertion } from './client-assertion.ts'
-import { clientOf } from './clients.ts'
+import { type Asserted, AssertionRefused, verifyAssertion } from './client-assertion.ts'
+import { callerOf, clientOf } from './clients.ts'
+import { introspect, isRevoked, revoke, revokedBy } from './token-state.ts'
 import { createTokens, tokenLifetimeSeconds } from './tokens.ts'
 
 export interface AuthOptions {
@@ -18,6 +19,11 @@ export interface AuthOptions {
   issuer: string
   /** Private ES256 JWK (generateSigningKey). */
   signingKey: JWK
+}
+
+export interface RequestInfo {
+  requestId: string
+  network?: string
 }
 
 export interface TokenResponse {
@@ -33,7 +39,11 @@ export interface Auth {
   /** `/auth/jwks`: the key that signs our tokens. */
   jwks(): object
   /** The token endpoint. Throws only when the store cannot answer. */
-  token(form: URLSearchParams, info: { requestId: string; network?: string }): Promise<TokenResponse>
+  token(form: URLSearchParams, info: RequestInfo): Promise<TokenResponse>
+  /** `/auth/revoke`, RFC 7009: the token named is refused from the next request on. */
+  revoke(form: URLSearchParams, info: RequestInfo): Promise<TokenResponse>
+  /** `/auth/introspect`, RFC 7662. */
+  introspect(form: URLSearchParams, info: RequestInfo): Promise<TokenResponse>
   /** Throws Failure `unauthenticated`. */
   authenticate(authorization: string | undefined, network: string | undefined): Promise<Caller>
 }
@@ -52,7 +62,8 @@ export async function createAuth({
   signingKey,
 }: AuthOptions): Promise<Auth> {
   const clients = new Map<string, Promise<ClientRegistration | undefined>>()
-  const tokens = await createTokens({ issuer, signingKey, clock, ids, findClient })
+  const revoked = (tokenId: string) => isRevoked(store, tokenId)
+  const tokens = await createTokens({ issuer, signingKey, clock, ids, findClient, isRevoked: revoked })
   const endpoint = `${issuer}/auth/token`
 
   store.onChangeElsewhere?.(() => {
@@ -60,6 +71,7 @@ export async function createAuth({
     tokens.forgetAll()
   })
   store.onCommit((unit) => {
+    for (const tokenId of revokedBy(unit)) tokens.forgetToken(tokenId)
     for (const { kind, id } of unit.registrations ?? []) {
       if (kind !== 'client') continue
       clients.delete(id)
@@ -82,13 +94,15 @@ export async function createAuth({
     return loading
   }
 
-  async function token(
+  /** One of the endpoints that a client proves itself to; what it refuses is on record before it is answered. */
+  async function answered(
+    act: (form: URLSearchParams, info: RequestInfo) => Promise<TokenResponse>,
     form: URLSearchParams,
-    info: { requestId: string; network?: string },
+    info: RequestInfo,
   ): Promise<TokenResponse> {
     try {
       store.changedElsewhere?.()
-      return await grant(form, info)
+      return await act(form, info)
     } catch (cause) {
       const refusal = refusalOf(cause)
       await tell({ outcome: 'denied', outcomeText: `${refusal.error}: ${refusal.text}` }, form, info)
@@ -99,17 +113,37 @@ export async function createAuth({
     }
   }
 
-  async function grant(
-    form: URLSearchParams,
-    info: { requestId: string; network?: string },
-  ): Promise<TokenResponse> {
-    const { assertion, requested } = readForm(form)
-    const audiences = [endpoint, issuer]
-    const { client, purpose, glass, nonce } = await verifyAssertion(assertion, {
-      audiences,
+  function prove(assertion: string, ...more: string[]): Promise<Asserted> {
+    return verifyAssertion(assertion, {
+      audiences: [endpoint, issuer, ...more],
       findClient,
       now: clock.now(),
     })
+  }
+
+  /** RFC 7009 and RFC 7662 alike: the client proves itself, names a token, and is on record with it. */
+  async function aboutToken(
+    path: 'revoke' | 'introspect',
+    form: URLSearchParams,
+    info: RequestInfo,
+  ): Promise<TokenResponse> {
+    const { assertion, token } = readTokenForm(form)
+    const proven = await prove(assertion, `${issuer}/auth/${path}`)
+    const caller = callerOf(proven.client, { scopes: [], ...(info.network ? { network: info.network } : {}) })
+    // Neither is a token given (IUA.71): one changes what stands, the other looks at it.
+    const [kind, outcomeText] =
+      path === 'revoke'
+        ? (['configuration', 'token revoked'] as const)
+        : (['read', 'token introspected'] as const)
+    const entries = entriesOf({ kind, outcome: 'success', outcomeText, caller }, form, info)
+    if (path === 'introspect') return answer(200, await introspect({ store, tokens }, proven, token, entries))
+    await revoke({ store, tokens }, proven, token, entries)
+    return { ...answer(200, {}), body: '' }
+  }
+
+  async function grant(form: URLSearchParams, info: RequestInfo): Promise<TokenResponse> {
+    const { assertion, requested } = readForm(form)
+    const { client, purpose, glass, nonce } = await prove(assertion)
     const registered = intersect(client.scopes, scopesOfRole(client.role, 'system'))
     const scopes = intersect(requested, registered)
     if (scopes.length === 0) throw new Refusal('invalid_scope', 'None of the scopes asked for is registered')
@@ -131,22 +165,14 @@ export async function createAuth({
     })
   }
 
-  type Told = Pick<Act, 'outcome' | 'outcomeText' | 'caller'> & Partial<Pick<Act, 'patients' | 'entities'>>
+  type Told = Pick<Act, 'outcome' | 'outcomeText' | 'caller'> &
+    Partial<Pick<Act, 'kind' | 'patients' | 'entities'>>
 
-  async function tell(
-    told: Told,
-    form: URLSearchParams,
-    info: { requestId: string; network?: string },
-  ): Promise<void> {
+  async function tell(told: Told, form: URLSearchParams, info: RequestInfo): Promise<void> {
     await store.commit({ audit: entriesOf(told, form, info) })
   }
 
-  function entriesOf(
-    told: Told,
-    form: URLSearchParams,
-    info: { requestId: string; network?: string },
-    reason?: string,
-  ) {
+  function entriesOf(told: Told, form: URLSearchParams, info: RequestInfo, reason?: string) {
     return audit.record({
       kind: 'token',
       at: clock.now(),
@@ -161,7 +187,9 @@ export async function createAuth({
   return {
     discovery: () => discoveryOf(issuer, endpoint),
     jwks: tokens.jwks,
-    token,
+    token: (form, info) => answered(grant, form, info),
+    revoke: (form, info) => answered((...asked) => aboutToken('revoke', ...asked), form, info),
+    introspect: (form, info) => answered((...asked) => aboutToken('introspect', ...asked), form, info),
     authenticate: async (authorization, network) => {
       store.changedElsewhere?.()
       return tokens.authenticate(authorization, network)
@@ -174,6 +202,8 @@ function discoveryOf(issuer: string, endpoint: string): object {
     issuer,
     jwks_uri: `${issuer}/auth/jwks`,
     token_endpoint: endpoint,
+    revocation_endpoint: `${issuer}/auth/revoke`,
+    introspection_endpoint: `${issuer}/auth/introspect`,
     grant_types_supported: ['client_credentials'],
     token_endpoint_auth_methods_supported: ['private_key_jwt'],
     token_endpoint_auth_signing_alg_values_supported: signingAlgorithms,
@@ -206,23 +236,35 @@ class Refusal extends Error {
   }
 }
 
-function readForm(form: URLSearchParams): { assertion: string; requested: string[] } {
-  const one = (name: string) => {
-    const values = form.getAll(name)
-    if (values.length > 1) throw new Refusal('invalid_request', `${name} is given more than once`)
-    return values[0] ?? ''
+function one(form: URLSearchParams, name: string): string {
+  const values = form.getAll(name)
+  if (values.length > 1) throw new Refusal('invalid_request', `${name} is given more than once`)
+  return values[0] ?? ''
+}
+
+function readAssertion(form: URLSearchParams): string {
+  if (one(form, 'client_assertion_type') !== assertionType) {
+    throw new Refusal('invalid_request', `client_assertion_type must be ${assertionType}`)
   }
-  const grantType = one('grant_type')
+  const assertion = one(form, 'client_assertion')
+  if (assertion === '') throw new Refusal('invalid_request', 'client_assertion is missing')
+  return assertion
+}
+
+function readTokenForm(form: URLSearchParams): { assertion: string; token: string } {
+  const token = one(form, 'token')
+  if (token === '') throw new Refusal('invalid_request', 'token is missing')
+  return { assertion: readAssertion(form), token }
+}
+
+function readForm(form: URLSearchParams): { assertion: string; requested: string[] } {
+  const grantType = one(form, 'grant_type')
   if (grantType === '') throw new Refusal('invalid_request', 'grant_type is missing')
   if (grantType !== 'client_credentials') {
     throw new Refusal('unsupported_grant_type', 'grant_type must be client_credentials')
   }
-  if (one('client_assertion_type') !== assertionType) {
-    throw new Refusal('invalid_request', `client_assertion_type must be ${assertionType}`)
-  }
-  const assertion = one('client_assertion')
-  if (assertion === '') throw new Refusal('invalid_request', 'client_assertion is missing')
-  const requested = parseScopes(one('scope'))
+  const assertion = readAssertion(form)
+  const requested = parseScopes(one(form, 'scope'))
   if (!requested || requested.length === 0) {
     throw new Refusal('invalid_scope', 'scope must list SMART scopes, such as system/Communication.rs')
   }

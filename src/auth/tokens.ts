@@ -21,6 +21,21 @@ export interface TokenOptions {
   clock: Clock
   ids: Ids
   findClient(id: string): Promise<ClientRegistration | undefined>
+  isRevoked(tokenId: string): Promise<boolean>
+}
+
+/** What a good token says. */
+export interface TokenClaims {
+  clientId: string
+  tokenId: string
+  scopes: readonly string[]
+  purpose: string
+  issuer: string
+  /** Seconds since the epoch. */
+  issued: number
+  /** Milliseconds since the epoch. */
+  expires: number
+  breakGlass?: BreakGlass
 }
 
 /** What a token is for. */
@@ -39,6 +54,10 @@ export interface Tokens {
   issue(client: ClientRegistration, granted: Granted, network?: string): Promise<IssuedToken>
   /** Throws Failure `unauthenticated`. */
   authenticate(authorization: string | undefined, network: string | undefined): Promise<Caller>
+  /** What a token says; undefined when it would be refused, or is none of ours. */
+  inspect(token: string): Promise<TokenClaims | undefined>
+  /** Forgets a token: the next request with it asks whether it is revoked. */
+  forgetToken(tokenId: string): void
   /** Forgets a client's verified tokens: the next request asks its registration again. */
   forget(clientId: string): void
   forgetAll(): void
@@ -48,13 +67,15 @@ export interface Tokens {
 
 interface Verified {
   caller: Caller
+  /** Seconds since the epoch. */
+  issued: number
   /** Milliseconds since the epoch. */
   expires: number
 }
 
 /** Access tokens of our own: RFC 9068 JWTs, five minutes long, verified once and remembered until they expire. */
 export async function createTokens(options: TokenOptions): Promise<Tokens> {
-  const { issuer, signingKey, clock, ids, findClient } = options
+  const { issuer, signingKey, clock, ids, findClient, isRevoked } = options
   const { d, ...publicJwk } = signingKey
   if (!d || signingKey.kty !== 'EC' || signingKey.crv !== 'P-256' || !signingKey.kid) {
     throw new Failure('internal', 'The token signing key must be a private P-256 JWK with a kid')
@@ -128,6 +149,9 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     if (!client?.active || !client.purposes.includes(purpose)) {
       throw new Failure('unauthenticated', 'The client of this access token may not use it any more')
     }
+    if (await isRevoked(String(payload.jti))) {
+      throw new Failure('unauthenticated', 'This access token was revoked: ask for a new one')
+    }
     const scopes = intersect(String(payload.scope).split(' '), client.scopes)
     const patient = payload.break_glass as Reference | undefined
     if (purpose === breakGlassPurpose && !(patient && client.grants.includes(breakGlassGrant))) {
@@ -135,7 +159,28 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     }
     const breakGlass = patient ? { breakGlass: { patient } } : {}
     const caller = callerOf(client, { scopes, purpose, tokenId: String(payload.jti), network, ...breakGlass })
-    return { caller, expires: Number(payload.exp) * 1000 }
+    return { caller, issued: Number(payload.iat), expires: Number(payload.exp) * 1000 }
+  }
+
+  async function inspect(token: string): Promise<TokenClaims | undefined> {
+    if (!isCompact(token)) return undefined
+    try {
+      const { caller, issued, expires } = await verify(token, undefined)
+      const { clientId, tokenId = '', scopes, purpose, breakGlass } = caller
+      return {
+        clientId,
+        tokenId,
+        scopes,
+        purpose,
+        issuer,
+        issued,
+        expires,
+        ...(breakGlass ? { breakGlass } : {}),
+      }
+    } catch (cause) {
+      if (cause instanceof Failure && cause.kind === 'unauthenticated') return undefined
+      throw cause
+    }
   }
 
   function remember(token: string, value: Verified) {
@@ -151,13 +196,18 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     for (const [token, { caller }] of verified) if (caller.clientId === clientId) verified.delete(token)
   }
 
+  function forgetToken(tokenId: string) {
+    changes++
+    for (const [token, { caller }] of verified) if (caller.tokenId === tokenId) verified.delete(token)
+  }
+
   function forgetAll() {
     changes++
     verified.clear()
   }
 
   const jwks = { keys: [{ ...publicJwk, alg: algorithm, use: 'sig' }] }
-  return { issue, authenticate, forget, forgetAll, jwks: () => jwks }
+  return { issue, authenticate, inspect, forget, forgetToken, forgetAll, jwks: () => jwks }
 }
 
 /** A private ES256 JWK; its `kid` is its thumbprint (RFC 7638). */
@@ -172,9 +222,13 @@ function bearerOf(authorization: string | undefined): string {
   if (!authorization)
     throw new Failure('unauthenticated', 'An access token is needed: Authorization: Bearer …')
   const token = /^Bearer ([A-Za-z0-9_.-]+)$/i.exec(authorization)?.[1]
-  const parts = token && token.length <= maxLength ? token.split('.') : []
-  if (!token || parts.length !== 3 || !parts.every(readBase64url)) {
+  if (!token || !isCompact(token)) {
     throw new Failure('unauthenticated', 'The Authorization header does not hold a bearer token of ours')
   }
   return token
+}
+
+function isCompact(token: string): boolean {
+  const parts = token.length <= maxLength ? token.split('.') : []
+  return parts.length === 3 && parts.every(readBase64url)
 }

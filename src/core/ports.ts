@@ -118,6 +118,8 @@ export interface Store {
   /** Takes a dead or stopped delivery up again. */
   requeueDelivery(id: string, due: number, audit: AuditEntry[]): Promise<void>
 
+  /** Whether a one-time value was used and not forgotten since. */
+  hasNonce(issuer: string, value: string): Promise<boolean>
   findRegistration(kind: RegistrationWrite['kind'], id: string): Promise<string | undefined>
   registrations(kind: RegistrationWrite['kind']): Promise<{ id: string; json: string }[]>
   counters(): Promise<Record<string, number>>

@@ -6,7 +6,7 @@ import type { OpenRequest, Route } from './http.ts'
 
 /**
  * SMART App Launch 2.2: discovery (https://hl7.org/fhir/smart-app-launch/conformance.html), at the FHIR base and at the
- * root, the token endpoint and the keys that tokens are signed with.
+ * root, the token endpoint, what is done about tokens, and the keys that they are signed with.
  */
 export function authRoutes(auth: Auth, audit: Tell): Route[] {
   const discovery = async () => json(auth.discovery(), { 'access-control-allow-origin': '*' })
@@ -18,15 +18,27 @@ export function authRoutes(auth: Auth, audit: Tell): Route[] {
       policy: 'public',
       method: 'POST',
       path: '/auth/token',
-      answer: (request) => token(auth, audit, request),
+      answer: (request) => posted(auth.token, audit, request),
+    },
+    {
+      policy: 'public',
+      method: 'POST',
+      path: '/auth/revoke',
+      answer: (request) => posted(auth.revoke, audit, request),
+    },
+    {
+      policy: 'public',
+      method: 'POST',
+      path: '/auth/introspect',
+      answer: (request) => posted(auth.introspect, audit, request),
     },
   ]
 }
 
 type Tell = (act: Omit<Act, 'at'>) => Promise<void>
 
-async function token(
-  auth: Auth,
+async function posted(
+  answer: Auth['token'],
   audit: Tell,
   { header, body, requestId, network }: OpenRequest,
 ): Promise<DoorResponse> {
@@ -34,9 +46,12 @@ async function token(
     const outcomeText = 'token: unsupported-media'
     const act = { kind: 'token', outcome: 'denied', outcomeText, requestId, network } as const
     await audit({ ...act, patients: [], entities: [] })
-    throw new Failure('unsupported-media', 'Send the token request as application/x-www-form-urlencoded')
+    throw new Failure('unsupported-media', 'Send this request as application/x-www-form-urlencoded')
   }
-  return auth.token(new URLSearchParams(new TextDecoder().decode(body)), { requestId, network })
+  return answer(new URLSearchParams(new TextDecoder().decode(body)), {
+    requestId,
+    ...(network ? { network } : {}),
+  })
 }
 
 function json(value: object, headers: Record<string, string> = {}): DoorResponse {

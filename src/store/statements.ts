@@ -210,6 +210,9 @@ export const listRegistrations = template<{ kind: string }>((p) =>
 export const insertNonce = template<{ key: Bytes; expires: number }>((p) =>
   db.insertInto('nonce').values({ key: p.key, expires: p.expires }),
 )
+export const findNonce = template<{ key: Bytes }>((p) =>
+  db.selectFrom('nonce').select('expires').where('key', '=', p.key),
+)
 export const sweepNonces = template<{ now: number }>((p) =>
   db.deleteFrom('nonce').where('expires', '<', p.now),
 )

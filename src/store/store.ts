@@ -162,6 +162,10 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
       const found = await rows<Tables['counter']>(statements.listCounters.bind({}))
       return Object.fromEntries(found.map(({ name, value }) => [name, value]))
     },
+    async hasNonce(issuer, value) {
+      const found = await rows(statements.findNonce.bind({ key: vault.mac('nonce', issuer, value) }))
+      return found.length > 0
+    },
     async sweep(now) {
       await driver.atomically([statements.sweepNonces.bind({ now })])
     },

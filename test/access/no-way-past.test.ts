@@ -55,6 +55,12 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
       'whether there is such a patient, for those few who may break the glass; puts the alert on record',
   },
   {
+    files: /^src\/intake\/orders\.ts$/,
+    decides: /mayKnow\(/,
+    because:
+      'finds the order a message speaks of: its own patient’s, and for a pharmacy its own; shows nothing of it',
+  },
+  {
     files: /^src\/intake\/parties\.ts$/,
     decides: /references\[party\.slot\]/,
     because:
