@@ -66,11 +66,11 @@ function checkResource(compiler: Compiler, value: unknown, report: Report, asked
 }
 
 /** What a report knows of the resource it is in. */
-type Scope = Omit<Report, 'issues' | 'path' | 'plain'>
+type Scope = Omit<Report, 'issues' | 'path' | 'plain' | 'parsed'>
 
 /** References to `#id` are resolved within one resource and what it contains. */
 function enterResource(value: Record<string, unknown>, report: Report): Scope {
-  const { issues: _issues, path: _path, plain: _plain, ...outer } = report
+  const { issues: _issues, path: _path, plain: _plain, parsed: _parsed, ...outer } = report
   const contained = Array.isArray(value.contained) ? value.contained.filter(isRecord) : []
   report.contained = new Map(
     contained.map((item) => [textOf(item, 'id') ?? '', textOf(item, 'resourceType') ?? '']),

@@ -45,8 +45,13 @@ export function compileExpression(
   }
 }
 
-/** Whether a text is FHIRPath. */
-export function isExpression(text: string): boolean {
+/** Characters of FHIRPath that are parsed in one validation: a parser takes its time, and texts come from anybody. */
+const maxParsed = 4000
+
+/** Whether a text is FHIRPath; what goes beyond the limit is not asked. */
+export function isExpression(text: string, report: Report): boolean {
+  report.parsed += text.length
+  if (report.parsed > maxParsed) return true
   try {
     fhirpath.parse(text)
     return true

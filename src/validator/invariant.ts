@@ -1,5 +1,6 @@
 import { bundleRules } from './bundle-rules.ts'
 import { datatypeRules } from './datatype-rules.ts'
+import { definitionRules, textRules } from './definition-rules.ts'
 import { compileExpression } from './expression.ts'
 import { questionnaireRules } from './questionnaire-rules.ts'
 import { type Check, isRecord, note, warn } from './report.ts'
@@ -9,7 +10,13 @@ import type { BaseTable } from './table.ts'
 import { wordedRules } from './worded-rules.ts'
 
 /** The constraints that come often, written out: the same rules as their FHIRPath, a hundred times as fast. */
-const written: Rules = { ...datatypeRules, ...questionnaireRules, ...bundleRules, ...resourceRules }
+const written: Rules = {
+  ...datatypeRules,
+  ...questionnaireRules,
+  ...bundleRules,
+  ...resourceRules,
+  ...definitionRules,
+}
 
 export interface Constraint {
   key: string
@@ -42,6 +49,12 @@ export function compileConstraint(constraint: Constraint, path: string, name?: s
   if (rule) {
     return (value, report) => {
       if (isRecord(value) && !rule(value, report)) tell(report, 'invariant', text)
+    }
+  }
+  const textRule = name !== undefined && Object.hasOwn(textRules, name) ? textRules[name] : undefined
+  if (textRule) {
+    return (value, report) => {
+      if (typeof value === 'string' && !textRule(value)) tell(report, 'invariant', text)
     }
   }
   if (!expression) return () => {}

@@ -32,10 +32,13 @@ export const questionnaireRules: Rules = {
   'qrs-1': (item) => !has(item, 'answer') || !has(item, 'item'),
 }
 
-function linkIds(owner: unknown): string[] {
-  if (!isRecord(owner)) return []
+/** Items nest no deeper than the walk looks. */
+const maxDepth = 80
+
+function linkIds(owner: unknown, depth = 0): string[] {
+  if (!isRecord(owner) || depth > maxDepth) return []
   return records(owner, 'item').flatMap((item) => {
     const own = textOf(item, 'linkId')
-    return [...(own === undefined ? [] : [own]), ...linkIds(item)]
+    return [...(own === undefined ? [] : [own]), ...linkIds(item, depth + 1)]
   })
 }

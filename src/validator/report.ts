@@ -31,6 +31,8 @@ export interface Report {
   /** What `%resource` and `%rootResource` stand for: the resource being looked at, and the one that contains it. */
   resource: unknown
   root: unknown
+  /** Characters of FHIRPath parsed in this validation. */
+  parsed: number
   /** Copies made for FHIRPath in this validation. */
   plain: Map<object, unknown>
 }
@@ -47,6 +49,7 @@ export function newReport(root: string): Report {
     elementIds: new Set(),
     resource: undefined,
     root: undefined,
+    parsed: 0,
     plain: new Map(),
   }
 }

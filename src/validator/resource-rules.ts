@@ -56,6 +56,10 @@ export const resourceRules: Rules = {
 
 const consentScope = 'http://terminology.hl7.org/CodeSystem/consentscope'
 
-function conceptCodes(owner: unknown): unknown[] {
-  return records(owner, 'concept').flatMap((concept) => [concept.code, ...conceptCodes(concept)])
+/** Concepts nest no deeper than the walk looks. */
+const maxDepth = 80
+
+function conceptCodes(owner: unknown, depth = 0): unknown[] {
+  if (depth > maxDepth) return []
+  return records(owner, 'concept').flatMap((concept) => [concept.code, ...conceptCodes(concept, depth + 1)])
 }

@@ -132,7 +132,7 @@ function checkSearchParameter(value: unknown, report: Report): void {
 
 function checkExpression(value: unknown, report: Report): void {
   const expression = textOf(value, 'expression')
-  if (expression !== undefined && !isExpression(expression))
+  if (expression !== undefined && !isExpression(expression, report))
     noteAt(report, 'expression', 'value', 'The expression must be FHIRPath.')
 }
 
