@@ -1,11 +1,13 @@
 import type { Hono } from 'hono'
 import type { JWK } from 'jose'
 import { createAccess } from '#access/authorize.ts'
+import { reviewSystem } from '#access/review.ts'
 import { createAudit } from '#audit/balp.ts'
 import { createLog, type Log } from '#audit/log.ts'
 import { sha256 } from '#audit/merkle.ts'
 import type { NoteSigner } from '#audit/note.ts'
 import { createProver, type Prover } from '#audit/prover.ts'
+import { watchLog } from '#audit/watch.ts'
 import { type Auth, createAuth } from '#auth/smart.ts'
 import { generateSigningKey } from '#auth/tokens.ts'
 import { careUpkeep } from '#care/upkeep.ts'
@@ -70,6 +72,8 @@ export interface Gateway {
   validator: Validator
   /** What time does to orders and Tasks: run it every `careUpkeepMs`. Resolves with how many it changed. */
   upkeep(): Promise<number>
+  /** Looks at what came into the log and raises alerts: run it about once a minute. Resolves with how many it raised. */
+  watch(): Promise<number>
   /** Tells the log of an act that happened at an entry's own door. */
   tell(act: Omit<Act, 'at'>): Promise<void>
 }
@@ -160,7 +164,9 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     report: (fault) => ports.onFault(fault, 'delivery'),
   })
   const upkeep = () => careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone: settings.timeZone })
-  return { http, hl7v2, deliverer, log, prover, intake, access, audit, auth, validator, upkeep, tell }
+  const watch = () =>
+    watchLog({ store, vault, audit, clock, timeZone: settings.timeZone, taskSystem: reviewSystem })
+  return { http, hl7v2, deliverer, log, prover, intake, access, audit, auth, validator, upkeep, watch, tell }
 }
 
 /** The key that signs access tokens: made once, sealed with the clinic's own key, told to the log. */

@@ -112,7 +112,9 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
     config.mllpPort === undefined ? undefined : await startMllpDoor(config, clinic, config.mllpPort)
   gateway.deliverer.start()
   const failed = (fault: unknown) => process.stderr.write(`upkeep ${faultName(fault)}\n`)
+  let watching: Promise<unknown> = Promise.resolve()
   const upkeep = setInterval(() => {
+    watching = watching.then(() => gateway.watch()).catch(failed)
     gateway.log.checkpoint().catch(failed)
     store.sweep(Date.now()).catch(failed)
   }, config.checkpointMs)
@@ -129,6 +131,7 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
       clearInterval(upkeep)
       clearInterval(care)
       await caring
+      await watching
       await mllp?.close()
       await new Promise((resolve) => server.close(resolve))
       await clinic.close()

@@ -6,12 +6,15 @@ import { registerClient } from '#auth/clients.ts'
 import { readConfig } from '#config.ts'
 import type { ClientRegistration } from '#core/caller.ts'
 import { type RunningClinic, startClinic, systemPorts } from '../src/node.ts'
+import { auditFaults } from './audit-conformance.ts'
 
 /** A running clinic in a folder of its own, and clients that hold real keys. */
 export interface TestClinic extends RunningClinic {
   folder: string
   /** Registers a client with a fresh ES384 key. */
-  client(registration: Omit<ClientRegistration, 'jwks' | 'active' | 'name'> & { name?: string }): Promise<TestClient>
+  client(
+    registration: Omit<ClientRegistration, 'jwks' | 'active' | 'name'> & { name?: string },
+  ): Promise<TestClient>
   /** Stops the doors but keeps the folder, for opening it again. */
   stop(): Promise<void>
 }
@@ -39,7 +42,13 @@ export async function openClinic(
   folder = mkdtempSync(join(tmpdir(), 'postern-clinic-')),
 ): Promise<TestClinic> {
   const clinic = await startClinic(
-    readConfig({ POSTERN_DATA: folder, POSTERN_PORT: '0', POSTERN_MLLP_PORT: '0', POSTERN_CLINIC: 'test', ...settings }),
+    readConfig({
+      POSTERN_DATA: folder,
+      POSTERN_PORT: '0',
+      POSTERN_MLLP_PORT: '0',
+      POSTERN_CLINIC: 'test',
+      ...settings,
+    }),
   )
   let open = true
   const stop = async () => {
@@ -52,8 +61,11 @@ export async function openClinic(
     client: (registration) => addClient(clinic, registration),
     stop,
     async close() {
+      // Whatever a test was about, what it left in the log is valid by FHIR and by the BALP profiles it claims.
+      const faults = open ? await auditFaults(clinic.store) : []
       await stop()
       rmSync(folder, { recursive: true, force: true })
+      if (faults.length > 0) throw new Error(`AuditEvents that are not valid: ${faults.join('; ')}`)
     },
   }
 }
@@ -108,7 +120,8 @@ export function clientWithKey(
   }
 
   async function request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
-    if (!current || current.until < Date.now()) current = { token: await token(), until: Date.now() + 200_000 }
+    if (!current || current.until < Date.now())
+      current = { token: await token(), until: Date.now() + 200_000 }
     const type = path.startsWith('/fhir') ? 'application/fhir+json' : 'application/json'
     const response = await fetch(path.startsWith('http') ? path : `${baseUrl}${path}`, {
       method,
@@ -117,11 +130,17 @@ export function clientWithKey(
         ...(body === undefined ? {} : { 'content-type': type }),
         ...headers,
       },
-      body: body === undefined || typeof body === 'string' ? (body as string | undefined) : JSON.stringify(body),
+      body:
+        body === undefined || typeof body === 'string' ? (body as string | undefined) : JSON.stringify(body),
     })
     const text = await response.text()
     const isJson = response.headers.get('content-type')?.includes('json')
-    return { status: response.status, headers: response.headers, text, body: isJson && text ? JSON.parse(text) : undefined }
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: isJson && text ? JSON.parse(text) : undefined,
+    }
   }
 
   return { id, token, request, key }

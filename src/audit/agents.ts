@@ -28,6 +28,8 @@ const unknownNetwork =
 const systemRoles: ReadonlySet<Role> = new Set(['ehr', 'pharmacy', 'platform'])
 /** Their name would be a patient's: the reference has to do. */
 const unnamedRoles: ReadonlySet<Role> = new Set(['patient', 'proxy'])
+/** What the server does without being asked. */
+const ownActs: ReadonlySet<Act['kind']> = new Set(['start', 'configuration', 'alert'])
 const person = /^(Practitioner|PractitionerRole|Patient|RelatedPerson)\//
 
 const application = JSON.stringify(coding('dicom', '110150'))
@@ -51,7 +53,7 @@ export function createAgents(server: Server): (act: Act, shape: Shape) => Agents
   return (act, shape) => {
     const { caller, recipient } = act
     const user = caller && !isSystem(caller) ? caller : undefined
-    const alone = !caller && (act.kind === 'start' || act.kind === 'configuration')
+    const alone = !caller && ownActs.has(act.kind)
     const byServer = !user && (alone || recipient !== undefined)
     const agents = [`${typeOf(shape.server)}"requestor":${byServer},${serverEnd}`]
     if (recipient) agents.unshift(recipientAgent(recipient, shape))

@@ -18,6 +18,7 @@ export const systems = {
   resourceType: 'http://hl7.org/fhir/resource-types',
   objectRole: 'http://terminology.hl7.org/CodeSystem/object-role',
   sourceType: 'http://terminology.hl7.org/CodeSystem/security-source-type',
+  watch: 'https://postern.health/fhir/CodeSystem/watch',
   purpose: 'http://terminology.hl7.org/CodeSystem/v3-ActReason',
 } as const
 
@@ -123,6 +124,13 @@ export const shapes: Record<Act['kind'], Shape> = {
     action: 'R',
     client: destination,
     server: source,
+  },
+  // A watch rule fired.
+  alert: {
+    ...operated,
+    type: coding('dicom', '110113'),
+    subtype: coding('watch', 'alert'),
+    action: 'E',
   },
   // Security alert, security configuration.
   configuration: {

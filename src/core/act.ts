@@ -3,7 +3,16 @@ import type { Reference } from '#core/resource.ts'
 
 /** Something that happened at a door, to be told as AuditEvents (IHE BALP): what every door hands to `audit`. */
 export interface Act {
-  kind: Interaction | 'ingest' | 'token' | 'disclosure' | 'configuration' | 'transmission' | 'export' | 'start'
+  kind:
+    | Interaction
+    | 'ingest'
+    | 'token'
+    | 'disclosure'
+    | 'configuration'
+    | 'transmission'
+    | 'export'
+    | 'alert'
+    | 'start'
   outcome: 'success' | 'denied' | 'failed'
   /** Why not, in words without patient data. */
   outcomeText?: string

@@ -58,7 +58,7 @@ export interface NewReceipt {
 }
 
 export interface RegistrationWrite {
-  kind: 'client' | 'destination' | 'signing-key'
+  kind: 'client' | 'destination' | 'signing-key' | 'watch'
   id: string
   /** JSON, sealed under the clinic key. */
   json: string

@@ -59,6 +59,7 @@ export class Clinic extends DurableObject<WorkerEnv> {
       const { gateway, store } = await this.opened()
       let rounds = 0
       while (rounds < maxRounds && (await gateway.deliverer.run()) > 0) rounds += 1
+      await gateway.watch()
       await gateway.log.checkpoint()
       await store.sweep(clock.now())
       if (clock.now() - this.#cared >= careUpkeepMs) {

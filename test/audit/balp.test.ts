@@ -95,6 +95,7 @@ const kinds: Record<Act['kind'], Act> = {
   },
   export: { ...base, kind: 'export', patients: [], entities: [] },
   configuration: { ...base, kind: 'configuration', patients: [], entities: [], caller: undefined },
+  alert: { ...base, kind: 'alert', patients: [], caller: undefined },
   start: { ...base, kind: 'start', patients: [], entities: [], caller: undefined },
 }
 
