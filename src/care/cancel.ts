@@ -8,12 +8,20 @@ import { type CarePorts, changed } from './change.ts'
 import { isHandedOver } from './dispense-facts.ts'
 import { alertTask, closedTasks } from './holder-task.ts'
 import { systemMayMove } from './order-change.ts'
-import { dispensesOf, holderOf, tasksOf } from './order-file.ts'
+import { dispensesOf, holderOf } from './order-file.ts'
 import type { OrderStatus } from './order-states.ts'
 import { hasEnded } from './task-states.ts'
 
 type Order = Identified<MedicationRequest>
 type Ports = Pick<CarePorts, 'store' | 'parse' | 'ids'>
+
+interface NewCancel {
+  task: Identified<Task>
+  order: Order
+  /** Other cancel Tasks of the order. */
+  others: readonly Task[]
+  at: number
+}
 
 const cancellable: readonly OrderStatus[] = ['active', 'on-hold', 'unknown']
 
@@ -24,9 +32,7 @@ const cancellable: readonly OrderStatus[] = ['active', 'on-hold', 'unknown']
  */
 export async function openCancel(
   ports: Ports,
-  task: Identified<Task>,
-  order: Order,
-  at: number,
+  { task, order, others, at }: NewCancel,
 ): Promise<{ task: Identified<Task>; more: ResourceWrite[] }> {
   const reason = task.reasonCode ?? task.statusReason
   if (!(reason?.coding ?? []).some(({ code }) => code)) {
@@ -39,8 +45,7 @@ export async function openCancel(
         : `This order is ${order.status} already.`
     throw refused(text, 'Task.focus')
   }
-  const others = await tasksOf(ports, order, 'cancel')
-  if (others.some((other) => other.id !== task.id && isOpenAbort(other))) {
+  if (others.some(isOpenAbort)) {
     throw new Failure('conflict', 'A cancellation of this order is under way already.')
   }
   const holder = await holderOf(ports, order)

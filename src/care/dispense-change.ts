@@ -16,7 +16,7 @@ import { compareSum } from './decimal-sum.ts'
 import { dispenseFactOf, isHandedOver, isSameUnit, nextDispenseStatuses } from './dispense-facts.ts'
 import { alertTask } from './holder-task.ts'
 import { systemMayMove } from './order-change.ts'
-import { dispensesOf, findOrder } from './order-file.ts'
+import { dispensesOf, findOrder, seenNonce } from './order-file.ts'
 import { sameValue } from './same-value.ts'
 
 type Order = Identified<MedicationRequest>
@@ -39,21 +39,9 @@ export async function dispenseConsequences(ports: CarePorts, change: Change): Pr
     const all = await dispensesOf(ports, order)
     const others = all.filter(({ id }) => id !== dispense.id)
     more.push(...(await toldOf(ports, { order, others }, dispense, before, change.at)))
-    nonces.push(seenNonce(order, all, change.at))
+    nonces.push(seenNonce('dispenses', order, all, change.at))
   }
   return { result, writes: [result, ...more], nonces }
-}
-
-/** A day is longer than any request lives. */
-const nonceMs = 86_400_000
-
-/**
- * Sums are right only if no other dispense of the order came between reading and writing: each of its versions is
- * counted, so the count never comes back, and of two that saw the same one has to look again.
- */
-function seenNonce(order: Order, dispenses: readonly Dispense[], at: number): Nonce {
-  const versions = dispenses.reduce((sum, { meta }) => sum + Number(meta?.versionId ?? 0), 0)
-  return { issuer: `dispenses of ${referenceTo(order)}`, value: String(versions), expires: at + nonceMs }
 }
 
 interface Told {

@@ -1,4 +1,5 @@
 import type { MedicationDispense, MedicationRequest, Task } from 'fhir/r4'
+import type { Nonce } from '#core/commit.ts'
 import { Failure } from '#core/failure.ts'
 import type { Criterion, Cursor } from '#core/query.ts'
 import type { Identified, Reference } from '#core/resource.ts'
@@ -54,6 +55,23 @@ export async function holderOf(
 
 export function wasSent({ status }: Task): boolean {
   return status !== 'draft' && status !== 'entered-in-error'
+}
+
+/** A day is longer than any request lives. */
+const nonceMs = 86_400_000
+
+/**
+ * What was seen of an order is right only if nothing came between reading and writing: each version of what was seen is
+ * counted, so the count never comes back, and of two writes that saw the same one has to look again.
+ */
+export function seenNonce(
+  what: string,
+  order: Identified<MedicationRequest>,
+  seen: readonly Identified[],
+  at: number,
+): Nonce {
+  const versions = seen.reduce((sum, { meta }) => sum + Number(meta?.versionId ?? 0), 0)
+  return { issuer: `${what} of ${referenceTo(order)}`, value: String(versions), expires: at + nonceMs }
 }
 
 /** Every current resource that a criterion finds. Throws Failure `too-costly` rather than to leave some out. */

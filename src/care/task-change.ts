@@ -8,7 +8,7 @@ import { answeredCancel, openCancel } from './cancel.ts'
 import { cancelAnswerOf } from './cancel-outcomes.ts'
 import { type CarePorts, type Change, type Consequences, wholeBefore, writeOf } from './change.ts'
 import { clinic, moverOf, prescribing } from './mover.ts'
-import { all, findOrder, tasksOf, wasSent } from './order-file.ts'
+import { all, findOrder, seenNonce, tasksOf, wasSent } from './order-file.ts'
 import { sameValue } from './same-value.ts'
 import {
   hasEnded,
@@ -221,14 +221,16 @@ async function opened(
   requireTaskMove(kind, { from, to: task.status }, who, factsOf(task, true))
   if (task.status === 'draft' || (kind !== 'fulfil' && kind !== 'cancel')) return only(change, task)
   const order = await requireOrder(ports, task, change.caller)
+  const others = (await tasksOf(ports, order, kind)).filter(({ id }) => id !== task.id)
+  const nonces = [seenNonce(`${kind} Tasks`, order, others, change.at)]
   if (kind === 'fulfil') {
-    await requireFulfillable(ports, task, order)
-    return only(change, task)
+    requireFulfillable(order, others)
+    return { ...only(change, task), nonces }
   }
   if (!isAbort(task)) return only(change, task)
-  const cancel = await openCancel(ports, task, order, change.at)
+  const cancel = await openCancel(ports, { task, order, others, at: change.at })
   const result = writeOf({ ...change, resource: cancel.task })
-  return { result, writes: [result, ...cancel.more] }
+  return { result, writes: [result, ...cancel.more], nonces }
 }
 
 /** Who asks may take back what was asked, so it is said who that is. */
@@ -264,13 +266,12 @@ async function mayKnow({ access }: CarePorts, stored: Order, caller: Caller): Pr
 }
 
 /** Two pharmacies, or one asked twice, would dispense it twice. */
-async function requireFulfillable(ports: CarePorts, task: Work, order: Order): Promise<void> {
+function requireFulfillable(order: Order, others: readonly Work[]): void {
   const { status, reportedBoolean, reportedReference } = order
   if (status !== 'active') throw refused(`An order that is ${status} is not to be fulfilled.`, 'Task.focus')
   // R9: what was only reported is nobody's to dispense.
   if (reportedBoolean || reportedReference)
     throw refused('A reported order is not to be fulfilled.', 'Task.focus')
-  const others = (await tasksOf(ports, order, 'fulfil')).filter(({ id }) => id !== task.id)
   if (others.some((other) => wasSent(other) && !hasEnded(other.status))) {
     throw new Failure('conflict', 'Somebody has this order to fulfil already: end that Task first.')
   }

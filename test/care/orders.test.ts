@@ -294,6 +294,12 @@ describe('a cancellation', () => {
     expect((await cancel(order)).status).toBe(409)
   })
 
+  it('asked for many times at the same moment is asked once', async () => {
+    const { order } = await issued()
+    const asked = await Promise.all(Array.from({ length: 10 }, () => cancel(order)))
+    expect(asked.map(({ status }) => status).sort()).toEqual([201, ...Array(9).fill(409)])
+  })
+
   it('is asked for by nobody but the clinic: no pharmacy, no stranger, no platform without trust', async () => {
     const { order } = await issued()
     for (const client of [scene.pharmacy, scene.otherPharmacy, scene.stranger, scene.drafter]) {
