@@ -2,12 +2,16 @@
 import type { Artifacts } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
 import codingSystemJson from '../mappings/coding-system.json'
+import confidentialityJson from '../mappings/confidentiality.json'
 import dispenseStatusJson from '../mappings/dispense-status.json'
 import dispenseTypeJson from '../mappings/dispense-type.json'
 import dispenseJsonata from '../mappings/dispense.jsonata'
+import documentMessageJsonata from '../mappings/document-message.jsonata'
+import documentStatusJson from '../mappings/document-status.json'
 import doseUnitJson from '../mappings/dose-unit.json'
 import eligibilityOutcomeJson from '../mappings/eligibility-outcome.json'
 import eligibilityResultJsonata from '../mappings/eligibility-result.jsonata'
+import mediaTypeJson from '../mappings/media-type.json'
 import orderStatusJson from '../mappings/order-status.json'
 import orderTypeJson from '../mappings/order-type.json'
 import prescriptionOrderJsonata from '../mappings/prescription-order.jsonata'
@@ -52,6 +56,7 @@ import questionnaireWeightManagementScreeningJson from '../profiles/questionnair
 export const bundledArtifacts: Artifacts = {
   mappings: new Map<string, string>([
     ['dispense', dispenseJsonata],
+    ['document-message', documentMessageJsonata],
     ['eligibility-result', eligibilityResultJsonata],
     ['prescription-order', prescriptionOrderJsonata],
     ['prescription', prescriptionJsonata],
@@ -59,10 +64,13 @@ export const bundledArtifacts: Artifacts = {
   ]),
   conceptMaps: new Map<string, unknown>([
     ['coding-system', codingSystemJson],
+    ['confidentiality', confidentialityJson],
     ['dispense-status', dispenseStatusJson],
     ['dispense-type', dispenseTypeJson],
+    ['document-status', documentStatusJson],
     ['dose-unit', doseUnitJson],
     ['eligibility-outcome', eligibilityOutcomeJson],
+    ['media-type', mediaTypeJson],
     ['order-status', orderStatusJson],
     ['order-type', orderTypeJson],
     ['priority', priorityJson],

@@ -1,5 +1,6 @@
 import type { Flow } from '#core/flow.ts'
 import { dispense } from './dispense.ts'
+import { documentMessage } from './document-message.ts'
 import { eligibilityResult } from './eligibility-result.ts'
 import { medicationOrder } from './medication-order.ts'
 import { prescription } from './prescription.ts'
@@ -14,4 +15,5 @@ export const flows = [
   prescriptionOrder,
   medicationOrder,
   dispense,
+  documentMessage,
 ] as readonly Flow[]

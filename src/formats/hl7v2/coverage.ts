@@ -70,7 +70,7 @@ export function coverageCounts(fields: readonly FieldCoverage[]): Record<FieldCo
 }
 
 /** Every segment of a tree, in the order of the message. */
-export function segmentsOf(tree: SourceTree): SourceSegment[] {
+function segmentsOf(tree: SourceTree): SourceSegment[] {
   const owners = [tree.MSH, tree.PID, ...tree.orders.flatMap((order) => Object.values(order))]
   return owners
     .filter((each) => each !== undefined)

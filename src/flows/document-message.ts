@@ -1,0 +1,112 @@
+import { Failure, type Issue } from '#core/failure.ts'
+import type { CareRule, Flow, Party, ReadContext } from '#core/flow.ts'
+import { decodeText } from '#formats/hl7v2/charset.ts'
+import { readMessage } from '#formats/hl7v2/message.ts'
+import { type SourceSegment, type SourceTree, sourceTree } from '#formats/hl7v2/source.ts'
+import { fieldOf, patientParty, practitionerParty } from './hl7v2-people.ts'
+
+/** The message as its tree, and its document wherever an order before it put it. */
+interface DocumentMessage extends SourceTree {
+  timeZone: string
+  /** MSH-4, of which our own identifier systems for this sender's numbers are made. */
+  facility: string
+  TXA: SourceSegment[]
+  OBX: SourceSegment[]
+}
+
+type Rule = CareRule<DocumentMessage>
+
+/**
+ * MDM^T02, a document with its content: a Communication from its originator (TXA-9, else TXA-5) to those it is
+ * distributed to (TXA-23), in text and files.
+ */
+export const documentMessage: Flow<DocumentMessage> = {
+  name: 'document-message',
+  title: 'Document as a message (HL7 v2)',
+  door: { kind: 'hl7v2', messageTypes: ['MDM^T02'] },
+  read: readDocument,
+  messageId: (source) => source.controlId,
+  primary: 'Communication',
+  parties: partiesOf,
+  rules: [onlyReadableContent, onlyAvailable, hasWhatAMessageNeeds],
+  mapping: 'document-message',
+  profiles: { Communication: 'https://postern.health/fhir/StructureDefinition/SecureMessage' },
+  receivers: [{ role: 'ehr', types: ['Communication'] }],
+}
+
+function readDocument(body: Uint8Array, { timeZone }: ReadContext): DocumentMessage {
+  const { text, charset } = decodeText(body)
+  const tree = sourceTree(readMessage(text, charset))
+  const [sender] = fieldOf(tree.MSH, 4)
+  const owners = [tree.MSH, tree.PID, ...tree.orders.flatMap((order) => Object.values(order))]
+  const named = (name: string) =>
+    owners.flatMap((owner) => {
+      const found = owner?.[name]
+      return Array.isArray(found) ? (found as SourceSegment[]) : []
+    })
+  const facility = sender?._1 ?? sender?._2 ?? 'unknown'
+  return { ...tree, timeZone, facility, TXA: named('TXA'), OBX: named('OBX') }
+}
+
+function partiesOf({ facility, PID, TXA: [txa] }: DocumentMessage): Party[] {
+  const [originator] = [...fieldOf(txa, 9), ...fieldOf(txa, 5)]
+  return [
+    PID && patientParty(facility, PID),
+    practitionerParty(facility, 'sender', originator),
+    ...fieldOf(txa, 23).map((copy, index) => practitionerParty(facility, `recipient-${index}`, copy)),
+  ].filter((party) => party !== undefined)
+}
+
+/** OBX-2 → what OBX-5 must be. Findings are no messages, and a pointer is a file we do not have. */
+const textTypes = ['TX', 'FT', 'ST']
+
+function onlyReadableContent({ OBX }: DocumentMessage): ReturnType<Rule> {
+  const issues = OBX.flatMap((obx, index): Issue[] => {
+    const type = fieldOf(obx, 2)[0]?._1 ?? ''
+    if (textTypes.includes(type)) return []
+    if (type !== 'ED')
+      return [
+        { text: 'Only texts and files (OBX-2 = TX, FT, ST or ED) are taken in', expression: place(index, 2) },
+      ]
+    const readable = fieldOf(obx, 5).every((file) => /^base64$/i.test(file._4 ?? '') && file._5 !== undefined)
+    return readable
+      ? []
+      : [{ text: 'A file must be there, in Base64 (OBX-5.4 and OBX-5.5)', expression: place(index, 5) }]
+  })
+  if (issues.length > 0) throw new Failure('unsupported', issues)
+  return { keep: true }
+}
+
+/** TXA-19 (table 0273): what was withdrawn is not for delivery. */
+function onlyAvailable({ TXA }: DocumentMessage): ReturnType<Rule> {
+  const availability = fieldOf(TXA[0], 19)[0]?._1
+  if (availability === undefined || availability === 'AV') return { keep: true }
+  const text = 'Only documents that are available (TXA-19 = AV) are taken in'
+  throw new Failure('unsupported', [{ text, expression: 'TXA-19' }])
+}
+
+function hasWhatAMessageNeeds({ PID, TXA, OBX }: DocumentMessage): ReturnType<Rule> {
+  const [txa] = TXA
+  const recipients = fieldOf(txa, 23)
+  const needs = [
+    [fieldOf(PID, 3).some((value) => value._1), 'PID-3', 'A patient identifier is required'],
+    [TXA.length === 1, 'TXA', 'One document a message'],
+    [fieldOf(txa, 12)[0]?._1, 'TXA-12', 'The number of the document is required'],
+    [[...fieldOf(txa, 9), ...fieldOf(txa, 5)][0]?._1, 'TXA-9', 'Who wrote it is required, by identifier'],
+    [
+      recipients.length > 0 && recipients.every((copy) => copy._1),
+      'TXA-23',
+      'Whom it is for is required, each by identifier',
+    ],
+    [OBX.some((obx) => fieldOf(obx, 5).length > 0), 'OBX-5', 'What it says is required'],
+  ] as const
+  const issues = needs.flatMap(([is, expression, text]): Issue[] =>
+    is ? [] : [{ code: 'required', text, expression }],
+  )
+  if (issues.length > 0) throw new Failure('invalid', issues)
+  return { keep: true }
+}
+
+function place(index: number, field: number): string {
+  return `OBX[${index + 1}]-${field}`
+}
