@@ -22,6 +22,8 @@ const schema = z.strictObject({
   POSTERN_MLLP_PORT: z.coerce.number().int().min(0).max(65535).optional(),
   /** IANA zone of HL7 v2 times without offset, where the partner has no setting of its own. */
   POSTERN_TIME_ZONE: z.string().default('UTC').refine(isTimeZone, 'an IANA time zone, e.g. Europe/Berlin'),
+  /** Requests a second that one client may make; the others get their turn (ACC18). */
+  POSTERN_CLIENT_RATE: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
   /** Seconds between checkpoints of the audit log. */
   POSTERN_CHECKPOINT_SECONDS: z.coerce.number().int().min(1).max(60).default(60),
 })
@@ -37,6 +39,7 @@ export interface Config {
   baseUrl?: string
   mllpPort?: number
   timeZone: string
+  clientRate: number
   checkpointMs: number
 }
 
@@ -67,6 +70,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     baseUrl: data.POSTERN_BASE_URL?.replace(/\/$/, ''),
     mllpPort: data.POSTERN_MLLP_PORT,
     timeZone: data.POSTERN_TIME_ZONE,
+    clientRate: data.POSTERN_CLIENT_RATE,
     checkpointMs: data.POSTERN_CHECKPOINT_SECONDS * 1000,
   }
 }

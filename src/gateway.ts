@@ -27,6 +27,7 @@ import { healthRoutes } from '#inbound/health-routes.ts'
 import { createHl7v2Door, type Hl7v2Door } from '#inbound/hl7v2.ts'
 import { createHttp, type HttpBindings } from '#inbound/http.ts'
 import { ingestRoutes } from '#inbound/ingest-routes.ts'
+import { createLockout, createRateLimit } from '#inbound/rate-limit.ts'
 import { createIntake, type Intake } from '#intake/ingest.ts'
 import { createTransformer } from '#intake/transform.ts'
 import type { Channels } from '#outbound/channels.ts'
@@ -55,7 +56,16 @@ export interface GatewaySettings {
   baseUrl: string
   /** IANA zone of HL7 v2 times without offset, where a client has none of its own. */
   timeZone: string
+  /** Requests a second of one client. */
+  clientRate?: number
 }
+
+/** Far above what an honest client needs, and below what one may take from the others. */
+const defaultClientRate = 10_000
+/** Failures of one client and address at the token endpoint, and of one address with tokens (ACC18). */
+const minute = 60_000
+const assertionLockout = { failures: 20, windowMs: minute, lockMs: 30_000, maxMs: 15 * minute }
+const tokenLockout = { failures: 200, windowMs: minute, lockMs: 30_000, maxMs: 15 * minute }
 
 /** One clinic: everything the entries share. */
 export interface Gateway {
@@ -142,7 +152,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   }
   const http = createHttp({
     routes: [
-      ...authRoutes(auth, tell),
+      ...authRoutes(auth, tell, createLockout({ now: clock.now, ...assertionLockout })),
       ...accessRoutes({ store, access, audit: tell }),
       ...auditRoutes({ store, vault, access, prover, vkey: ports.signer.vkey, audit: tell }),
       ...healthRoutes(store),
@@ -150,6 +160,8 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
       ...fhirRoutes(fhir),
     ],
     authenticate: auth.authenticate,
+    rate: createRateLimit({ now: clock.now, perSecond: settings.clientRate ?? defaultClientRate }),
+    lockout: createLockout({ now: clock.now, ...tokenLockout }),
     audit: tell,
     randomId: ids.random,
     onFault: ports.onFault,

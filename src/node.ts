@@ -70,7 +70,7 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
       channels: createChannels({ clock, ids, sendMllp }),
       onFault: (fault, requestId) => process.stderr.write(`${requestId} ${faultName(fault)}\n`),
     },
-    { clinic: config.clinic, baseUrl, timeZone: config.timeZone },
+    { clinic: config.clinic, baseUrl, timeZone: config.timeZone, clientRate: config.clientRate },
   )
   return {
     gateway,

@@ -38,12 +38,19 @@ export interface Issue {
 export class Failure extends Error {
   readonly kind: FailureKind
   readonly issues: Issue[]
+  /** When to try again, for `too-many`. */
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(kind: FailureKind, issues: string | Issue[], options?: { cause?: unknown }) {
+  constructor(
+    kind: FailureKind,
+    issues: string | Issue[],
+    options?: { cause?: unknown; retryAfterSeconds?: number },
+  ) {
     const list = typeof issues === 'string' ? [{ text: issues }] : issues
     super(list.map((issue) => issue.text).join('; '), options)
     this.name = 'Failure'
     this.kind = kind
     this.issues = list
+    this.retryAfterSeconds = options?.retryAfterSeconds
   }
 }

@@ -3,12 +3,14 @@ import type { Act } from '#core/act.ts'
 import { Failure } from '#core/failure.ts'
 import type { DoorResponse } from '#core/http.ts'
 import type { OpenRequest, Route } from './http.ts'
+import type { Lockout } from './rate-limit.ts'
 
 /**
  * SMART App Launch 2.2: discovery (https://hl7.org/fhir/smart-app-launch/conformance.html), at the FHIR base and at the
  * root, the token endpoint, what is done about tokens, and the keys that they are signed with.
  */
-export function authRoutes(auth: Auth, audit: Tell): Route[] {
+export function authRoutes(auth: Auth, audit: Tell, lockout: Lockout): Route[] {
+  const ports = { audit, lockout }
   const discovery = async () => json(auth.discovery(), { 'access-control-allow-origin': '*' })
   return [
     { policy: 'public', method: 'GET', path: '/.well-known/smart-configuration', answer: discovery },
@@ -18,19 +20,19 @@ export function authRoutes(auth: Auth, audit: Tell): Route[] {
       policy: 'public',
       method: 'POST',
       path: '/auth/token',
-      answer: (request) => posted(auth.token, audit, request),
+      answer: (request) => posted(auth.token, ports, request),
     },
     {
       policy: 'public',
       method: 'POST',
       path: '/auth/revoke',
-      answer: (request) => posted(auth.revoke, audit, request),
+      answer: (request) => posted(auth.revoke, ports, request),
     },
     {
       policy: 'public',
       method: 'POST',
       path: '/auth/introspect',
-      answer: (request) => posted(auth.introspect, audit, request),
+      answer: (request) => posted(auth.introspect, ports, request),
     },
   ]
 }
@@ -39,7 +41,7 @@ type Tell = (act: Omit<Act, 'at'>) => Promise<void>
 
 async function posted(
   answer: Auth['token'],
-  audit: Tell,
+  { audit, lockout }: { audit: Tell; lockout: Lockout },
   { header, body, requestId, network }: OpenRequest,
 ): Promise<DoorResponse> {
   if (!header('content-type')?.startsWith('application/x-www-form-urlencoded')) {
@@ -48,10 +50,24 @@ async function posted(
     await audit({ ...act, patients: [], entities: [] })
     throw new Failure('unsupported-media', 'Send this request as application/x-www-form-urlencoded')
   }
-  return answer(new URLSearchParams(new TextDecoder().decode(body)), {
-    requestId,
-    ...(network ? { network } : {}),
-  })
+  const form = new URLSearchParams(new TextDecoder().decode(body))
+  // By claim and address: a stranger elsewhere cannot shut a client out by failing in its name.
+  const key = `${network ?? ''} ${claimedClient(form.get('client_assertion') ?? '')}`
+  lockout.check(key)
+  const response = await answer(form, { requestId, ...(network ? { network } : {}) })
+  if (response.status === 401) lockout.fail(key)
+  if (response.status === 200) lockout.succeed(key)
+  return response
+}
+
+/** Whom an assertion claims to be from, unproven: good for counting its failures and for nothing else. */
+function claimedClient(assertion: string): string {
+  try {
+    const payload = (assertion.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/')
+    return String(JSON.parse(atob(payload)).iss).slice(0, 128)
+  } catch {
+    return ''
+  }
 }
 
 function json(value: object, headers: Record<string, string> = {}): DoorResponse {

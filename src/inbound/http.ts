@@ -4,6 +4,7 @@ import type { Caller } from '#core/caller.ts'
 import { Failure, failures } from '#core/failure.ts'
 import type { DoorRequest, DoorResponse } from '#core/http.ts'
 import { operationOutcome } from '#core/outcome.ts'
+import type { Lockout, RateLimit } from './rate-limit.ts'
 
 /** Bytes of a body; attachments travel inline within this. */
 const maxBody = 6 * 1024 * 1024
@@ -12,6 +13,10 @@ export interface HttpOptions {
   routes: readonly Route[]
   /** Proves who calls, from the Authorization header. Throws Failure `unauthenticated`. */
   authenticate(authorization: string | undefined, network: string | undefined): Promise<Caller>
+  /** How often a client may ask. */
+  rate: RateLimit
+  /** Shuts addresses out whose tokens keep failing. */
+  lockout: Lockout
   /** Tells the log of an act that no room behind the door could tell. */
   audit(act: Omit<Act, 'at'>): Promise<void>
   randomId(): string
@@ -89,12 +94,19 @@ async function told<T>(
 }
 
 async function authenticated(c: Door, requestId: string, options: HttpOptions): Promise<Caller> {
+  const network = c.env?.network
+  const address = network ?? ''
+  // Told of when it began: a log that grows with every knock is a door of its own.
+  options.lockout.check(address)
   try {
-    return await options.authenticate(c.req.header('authorization'), c.env?.network)
+    const caller = await options.authenticate(c.req.header('authorization'), network)
+    options.rate.take(caller.clientId)
+    return caller
   } catch (cause) {
     if (cause instanceof Failure && cause.kind === 'unauthenticated') {
-      const network = c.env?.network
-      const act = { kind: 'token', outcome: 'denied', outcomeText: cause.message, requestId } as const
+      const shut = options.lockout.fail(address) ? '; the address is shut out for a while' : ''
+      const outcomeText = `${cause.message}${shut}`
+      const act = { kind: 'token', outcome: 'denied', outcomeText, requestId } as const
       await options.audit({ ...act, patients: [], entities: [], ...(network ? { network } : {}) })
     }
     throw cause
@@ -175,6 +187,8 @@ function refusal(fault: unknown, requestId: string, options: HttpOptions): DoorR
 function refuse(failure: Failure): DoorResponse {
   const headers: Record<string, string> = { 'content-type': 'application/fhir+json; charset=utf-8' }
   if (failure.kind === 'unauthenticated') headers['www-authenticate'] = 'Bearer'
-  if (failure.kind === 'unavailable' || failure.kind === 'too-many') headers['retry-after'] = '1'
+  if (failure.kind === 'unavailable' || failure.kind === 'too-many') {
+    headers['retry-after'] = String(failure.retryAfterSeconds ?? 1)
+  }
   return { status: failures[failure.kind].http, headers, body: JSON.stringify(operationOutcome(failure)) }
 }

@@ -8,6 +8,7 @@ import type { Caller } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import { fhirRoutes } from '#inbound/fhir-routes.ts'
 import { createHttp } from '#inbound/http.ts'
+import { createLockout, createRateLimit } from '#inbound/rate-limit.ts'
 import { ehr, type OpenFhir, openFhir } from './open-fhir.ts'
 
 /** Over a real socket, with the real authorize: a clinic's platform and two EHRs, of which one treats the patient. */
@@ -31,6 +32,14 @@ describe('fhir-kit-client', () => {
         if (!caller) throw new Failure('unauthenticated', 'No such token.')
         return caller
       },
+      rate: createRateLimit({ now: Date.now, perSecond: 10_000 }),
+      lockout: createLockout({
+        now: Date.now,
+        failures: 200,
+        windowMs: 60_000,
+        lockMs: 30_000,
+        maxMs: 60_000,
+      }),
       audit: async () => {},
       randomId: () => crypto.randomUUID(),
       onFault: (fault) => {
