@@ -39,9 +39,10 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
       'rules of care: what a write that was decided already refers to or changes along with it; shows nothing',
   },
   {
-    files: /^src\/audit\/accounting\.ts$/,
+    files: /^src\/audit\/(?:accounting|watch)\.ts$/,
     decides: /type: 'AuditEvent'/,
-    because: 'AuditEvents only, which are an office’s by role: audit-routes asks the gate for them first',
+    because:
+      'AuditEvents only, an office’s by role: audit-routes asks the gate first, and watch rules count them',
   },
   {
     files: /^src\/outbound\/parcel\.ts$/,
