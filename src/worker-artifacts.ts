@@ -25,7 +25,10 @@ import substitutionRxeJson from '../mappings/substitution-rxe.json'
 import substitutionRxoJson from '../mappings/substitution-rxo.json'
 import timeUnitJson from '../mappings/time-unit.json'
 import codeSystemAttestationMethodJson from '../profiles/CodeSystem-attestation-method.json'
+import codeSystemCancelOutcomeJson from '../profiles/CodeSystem-cancel-outcome.json'
+import codeSystemDispenseIssueJson from '../profiles/CodeSystem-dispense-issue.json'
 import codeSystemEligibilityResultJson from '../profiles/CodeSystem-eligibility-result.json'
+import codeSystemOrderEndReasonJson from '../profiles/CodeSystem-order-end-reason.json'
 import codeSystemPriceComponentJson from '../profiles/CodeSystem-price-component.json'
 import structureDefinitionConsentDirectiveJson from '../profiles/StructureDefinition-ConsentDirective.json'
 import structureDefinitionDispenseRecordJson from '../profiles/StructureDefinition-DispenseRecord.json'
@@ -83,7 +86,10 @@ export const bundledArtifacts: Artifacts = {
   ]),
   profiles: [
     codeSystemAttestationMethodJson,
+    codeSystemCancelOutcomeJson,
+    codeSystemDispenseIssueJson,
     codeSystemEligibilityResultJson,
+    codeSystemOrderEndReasonJson,
     codeSystemPriceComponentJson,
     structureDefinitionConsentDirectiveJson,
     structureDefinitionDispenseRecordJson,

@@ -1,27 +1,25 @@
-import type { MedicationRequest, Task } from 'fhir/r4'
+import type { Task } from 'fhir/r4'
 import type { Caller } from '#core/caller.ts'
 import type { ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import { Failure, type Issue } from '#core/failure.ts'
 import type { Identified } from '#core/resource.ts'
-import { answeredCancel, openCancel } from './cancel.ts'
+import { answeredCancel } from './cancel.ts'
 import { cancelAnswerOf } from './cancel-outcomes.ts'
 import { type CarePorts, type Change, type Consequences, wholeBefore, writeOf } from './change.ts'
 import { clinic, moverOf, prescribing } from './mover.ts'
-import { all, findOrder, seenNonce, tasksOf, wasSent } from './order-file.ts'
+import { all, findOrder } from './order-file.ts'
 import { sameValue } from './same-value.ts'
+import { isAbort, openedTask, taskFactsOf } from './task-open.ts'
 import {
   hasEnded,
   kindOf,
   requireTaskMove,
-  type TaskFacts,
   type TaskKind,
   type TaskMover,
-  type TaskStatus,
   taskMovesOf,
 } from './task-states.ts'
 
-type Order = Identified<MedicationRequest>
 type Work = Identified<Task>
 
 /** What clocks of partners may be ahead of ours. */
@@ -42,7 +40,7 @@ export async function taskConsequences(ports: CarePorts, change: Change): Promis
   if (before && isOlder(task, before)) return keptAside(stamping, before, kind, who)
   // What was a draft is asked for now: as if it were new.
   const asked = before?.status === 'draft' && task.status === 'requested'
-  if (!before || asked) return opened(ports, stamping, before?.status ?? 'new', { kind, who })
+  if (!before || asked) return openedTask(ports, stamping, before?.status ?? 'new', { kind, who })
   if (before.status === task.status) requireWorker(before, kind, who, change.caller)
   else await requireMove(ports, before, task, kind, who, change.caller)
   const result = writeOf(stamping)
@@ -176,21 +174,10 @@ async function requireMove(
   who: TaskMover,
   caller: Caller,
 ): Promise<void> {
-  const facts = factsOf(task, isOwner(before, caller) || who.mover === 'system')
+  const facts = taskFactsOf(task, isOwner(before, caller) || who.mover === 'system')
   const answered =
     facts.answered || (kind === 'renewal' && task.status === 'ready' && (await hasAnswered(ports, before)))
   requireTaskMove(kind, { from: before.status, to: task.status }, who, { ...facts, answered })
-}
-
-function factsOf({ statusReason, reasonCode, output, status }: Task, owner: boolean): TaskFacts {
-  const waived = (statusReason?.coding ?? []).length > 0 || statusReason?.text !== undefined
-  const isNew = status === 'draft' || status === 'requested'
-  return {
-    reason: waived || (isNew && reasonCode !== undefined),
-    output: (output ?? []).length > 0,
-    answered: waived,
-    owner,
-  }
 }
 
 function isOwner({ owner }: Task, { actors }: Caller): boolean {
@@ -208,73 +195,6 @@ async function hasAnswered(ports: CarePorts, task: Work): Promise<boolean> {
     { kind: 'date', param: 'authored', windows: [{ lowFrom: Date.parse(task.authoredOn) }] },
   )
   return found.length > 0
-}
-
-/** A Task as it is asked: what is to be fulfilled or cancelled is an order of the same patient that the caller knows. */
-async function opened(
-  ports: CarePorts,
-  change: Change,
-  from: 'new' | TaskStatus,
-  { kind, who }: { kind: TaskKind; who: TaskMover },
-): Promise<Consequences> {
-  const task = withRequester(change.resource as Work, change.caller)
-  requireTaskMove(kind, { from, to: task.status }, who, factsOf(task, true))
-  if (task.status === 'draft' || (kind !== 'fulfil' && kind !== 'cancel')) return only(change, task)
-  const order = await requireOrder(ports, task, change.caller)
-  const others = (await tasksOf(ports, order, kind)).filter(({ id }) => id !== task.id)
-  const nonces = [seenNonce(`${kind} Tasks`, order, others, change.at)]
-  if (kind === 'fulfil') {
-    requireFulfillable(order, others)
-    return { ...only(change, task), nonces }
-  }
-  if (!isAbort(task)) return only(change, task)
-  const cancel = await openCancel(ports, { task, order, others, at: change.at })
-  const result = writeOf({ ...change, resource: cancel.task })
-  return { result, writes: [result, ...cancel.more], nonces }
-}
-
-/** Who asks may take back what was asked, so it is said who that is. */
-function withRequester(task: Work, { actors }: Caller): Work {
-  const [actor] = actors
-  return task.requester || !actor ? task : { ...task, requester: { reference: actor } }
-}
-
-function only(change: Change, task: Work): Consequences {
-  const result = writeOf({ ...change, resource: task })
-  return { result, writes: [result] }
-}
-
-function isAbort({ code }: Task): boolean {
-  return (code?.coding ?? []).some((coding) => coding.code === 'abort')
-}
-
-async function requireOrder(ports: CarePorts, task: Work, caller: Caller): Promise<Order> {
-  const order = await findOrder(ports, task.focus?.reference)
-  const known = order && (await mayKnow(ports, order, caller))
-  // R55: of another patient, hidden and absent are one answer.
-  if (!order || !known || patientOf(order) === undefined || patientOf(order) !== patientOf(task)) {
-    throw refused('focus is no order of this patient.', 'Task.focus')
-  }
-  return order
-}
-
-/** A platform reads nothing back; with its grant it is trusted with the orders it names. */
-async function mayKnow({ access }: CarePorts, stored: Order, caller: Caller): Promise<boolean> {
-  if (caller.role === 'platform') return caller.grants.includes('order-source')
-  const decision = await access.decide({ caller, interaction: 'read', type: 'MedicationRequest', stored })
-  return decision.permit
-}
-
-/** Two pharmacies, or one asked twice, would dispense it twice. */
-function requireFulfillable(order: Order, others: readonly Work[]): void {
-  const { status, reportedBoolean, reportedReference } = order
-  if (status !== 'active') throw refused(`An order that is ${status} is not to be fulfilled.`, 'Task.focus')
-  // R9: what was only reported is nobody's to dispense.
-  if (reportedBoolean || reportedReference)
-    throw refused('A reported order is not to be fulfilled.', 'Task.focus')
-  if (others.some((other) => wasSent(other) && !hasEnded(other.status))) {
-    throw new Failure('conflict', 'Somebody has this order to fulfil already: end that Task first.')
-  }
 }
 
 /** Whether the holder's words change, since the same answer twice changes nothing more. */
