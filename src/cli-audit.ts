@@ -65,7 +65,7 @@ export function addAuditCommands(program: Command, tools: CommandTools): void {
     .description('the whole log as NDJSON, to be verified or kept elsewhere; sealed events stay sealed')
     .action((file: string) =>
       withClinic(async ({ gateway, store, vkey }) => {
-        await gateway.log.checkpoint()
+        await checkpointed(gateway)
         const lines = exportLog(store, vkey.slice(0, vkey.indexOf('+')))
         await pipeline(Readable.from(ended(lines)), createWriteStream(file, { mode: 0o600 }))
         await gateway.tell({
@@ -109,11 +109,7 @@ async function verify(options: VerifyOptions, { withClinic, say }: CommandTools)
     return
   }
   await withClinic(async (clinic) => {
-    // So that the last events are covered too. A log that does not go on from its last checkpoint gets none: the
-    // verdict says why.
-    await clinic.gateway.log.checkpoint().catch((cause) => {
-      if (!(cause instanceof Failure)) throw cause
-    })
+    await checkpointed(clinic.gateway)
     const { store } = clinic
     tell(
       await verifyLog({
@@ -123,6 +119,16 @@ async function verify(options: VerifyOptions, { withClinic, say }: CommandTools)
         outside: [...clinic.anchored(), ...outside],
       }),
     )
+  })
+}
+
+/**
+ * So that the last events are covered too. A log that does not go on from its last checkpoint gets none, and the verdict
+ * says why; one that could not be taken outside stands all the same.
+ */
+async function checkpointed({ log }: OpenClinic['gateway']): Promise<void> {
+  await log.checkpoint().catch((cause) => {
+    if (!(cause instanceof Failure)) throw cause
   })
 }
 

@@ -24,6 +24,8 @@ const schema = z.strictObject({
   POSTERN_TIME_ZONE: z.string().default('UTC').refine(isTimeZone, 'an IANA time zone, e.g. Europe/Berlin'),
   /** Requests a second that one client may make; the others get their turn (ACC18). */
   POSTERN_CLIENT_RATE: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
+  /** Where signed checkpoints of the audit log are posted to, beside the file next to the keyring: somebody else's. */
+  POSTERN_ANCHOR_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** Seconds between checkpoints of the audit log. */
   POSTERN_CHECKPOINT_SECONDS: z.coerce.number().int().min(1).max(60).default(60),
 })
@@ -41,6 +43,7 @@ export interface Config {
   timeZone: string
   clientRate: number
   checkpointMs: number
+  anchorUrl?: string
 }
 
 /**
@@ -72,6 +75,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     timeZone: data.POSTERN_TIME_ZONE,
     clientRate: data.POSTERN_CLIENT_RATE,
     checkpointMs: data.POSTERN_CHECKPOINT_SECONDS * 1000,
+    ...(data.POSTERN_ANCHOR_URL ? { anchorUrl: data.POSTERN_ANCHOR_URL } : {}),
   }
 }
 

@@ -12,6 +12,7 @@ import type { Keyring, KeyStore, Store } from '#core/ports.ts'
 import { careUpkeepMs, createGateway, type Gateway } from '#gateway.ts'
 import { startMllp } from '#inbound/mllp.ts'
 import { readArtifacts } from '#intake/artifact-folder.ts'
+import { postCheckpoint } from '#outbound/anchor.ts'
 import { createChannels } from '#outbound/channels.ts'
 import { sendMllp } from '#outbound/mllp-client.ts'
 import { openSqlite } from '#store/sqlite.ts'
@@ -66,7 +67,10 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
       clock,
       ids,
       signer,
-      anchor: async (note) => appendFileSync(anchorFile, `${note}\f\n`, { mode: 0o600 }),
+      anchor: async (note) => {
+        appendFileSync(anchorFile, `${note}\f\n`, { mode: 0o600 })
+        if (config.anchorUrl) await postCheckpoint(config.anchorUrl, note)
+      },
       channels: createChannels({ clock, ids, sendMllp }),
       onFault: (fault, requestId) => process.stderr.write(`${requestId} ${faultName(fault)}\n`),
     },
@@ -83,7 +87,7 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
     close: async () => {
       await gateway.deliverer.stop()
       try {
-        await gateway.log.checkpoint()
+        await gateway.log.checkpoint().catch(unlessUnavailable)
       } finally {
         await store.close()
         keys.close()
@@ -195,6 +199,12 @@ function freePort(host: string): Promise<number> {
       probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
     })
   })
+}
+
+/** A checkpoint that cannot be taken outside now is taken by the next process. */
+function unlessUnavailable(fault: unknown): void {
+  if (!(fault instanceof Failure && fault.kind === 'unavailable')) throw fault
+  process.stderr.write(`checkpoint ${faultName(fault)}\n`)
 }
 
 /** What may be said of a fault in a log: its kind and place, never its words, which may hold data. */

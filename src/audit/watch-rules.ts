@@ -50,5 +50,11 @@ export const watchRules: readonly WatchRule[] = [
     kinds: ['create', 'update', 'delete'],
     touches: 'Consent',
   },
+  {
+    name: 'client-change',
+    title: 'A client was registered, changed or switched off',
+    kinds: ['110129'],
+    words: 'client ',
+  },
   { name: 'key-change', title: 'A wrapping key was added or retired', kinds: ['110129'], words: 'key ' },
 ]

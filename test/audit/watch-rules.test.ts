@@ -126,11 +126,17 @@ describe('single acts', () => {
       fired([act({ kind: 'update', entities: ['Task/1/_history/2'], consents: ['Consent/1'] })]),
     ).toEqual([])
   })
+  test('a change of a client fires; a replayed delivery does not', () => {
+    expect(fired([act({ kind: 'configuration', outcomeText: 'client ehr registered' })])).toEqual([
+      'client-change at 0',
+    ])
+    expect(fired([act({ kind: 'configuration', outcomeText: 'delivery replayed' })])).toEqual([])
+  })
   test('a change of the wrapping keys fires; another configuration does not', () => {
     expect(fired([act({ kind: 'configuration', outcomeText: 'key retired: kek-1' })])).toEqual([
       'key-change at 0',
     ])
-    expect(fired([act({ kind: 'configuration', outcomeText: 'client registered' })])).toEqual([])
+    expect(fired([act({ kind: 'configuration', outcomeText: 'Destination x registered' })])).toEqual([])
   })
 })
 
