@@ -40,7 +40,8 @@ client
   .command('add <id>')
   .description('register a client with its public keys')
   .requiredOption('--role <role>', 'ehr, pharmacy, platform, auditor, operator, privacy-officer')
-  .requiredOption('--jwks <file>', 'public keys, a JWK Set')
+  .option('--jwks <file>', 'public keys, a JWK Set')
+  .option('--jwks-url <address>', 'where the client keeps its public keys itself, https')
   .requiredOption('--scope <scopes>', 'SMART v2 scopes, separated by spaces')
   .option('--name <name>', 'a name for people')
   .option('--organization <reference>', 'Organization/… on whose behalf it acts')
@@ -61,7 +62,8 @@ client
           scopes: words(options.scope, ' '),
           purposes: words(options.purpose, ','),
           grants: words(options.grant, ','),
-          jwks: readJson(options.jwks ?? ''),
+          jwks: options.jwks ? readJson(options.jwks) : { keys: [] },
+          ...(options.jwksUrl ? { jwksUrl: options.jwksUrl } : {}),
           active: true,
           ...(options.mllpAddress
             ? { hl7v2: { addresses: words(options.mllpAddress, ','), timeZone: options.timeZone } }

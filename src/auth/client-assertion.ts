@@ -3,6 +3,7 @@ import type { ClientRegistration } from '#core/caller.ts'
 import type { Nonce } from '#core/commit.ts'
 import { breakGlassPurpose, type GlassRequest, readGlassRequest } from './break-glass.ts'
 import { algorithmsOf, type Jwk, readBase64url } from './client-keys.ts'
+import type { RemoteKeys } from './remote-keys.ts'
 
 /** Whom an assertion proved to be calling, and what must become used up in the commit that believes it. */
 export interface Asserted {
@@ -27,6 +28,8 @@ export interface AssertionPorts {
   /** Audiences that mean this server: the token endpoint and the issuer. */
   audiences: readonly string[]
   findClient(id: string): Promise<ClientRegistration | undefined>
+  /** Keys that clients keep at their own addresses. */
+  remoteKeys: RemoteKeys
   /** Milliseconds since the epoch. */
   now: number
 }
@@ -50,7 +53,7 @@ export async function verifyAssertion(assertion: string, ports: AssertionPorts):
   const notProven =
     'The client is unknown, or the assertion is not signed with the key registered under its kid'
   if (!client?.active) throw refused(notProven)
-  const jwk = findKey(client, header)
+  const jwk = await findKey(client, header, ports.remoteKeys)
   if (!jwk) throw refused(notProven)
   await compactVerify(assertion, await keyOf(jwk, String(header.alg)), {
     algorithms: [String(header.alg)],
@@ -96,8 +99,14 @@ function requireHeader(header: Members): void {
 }
 
 /** Exactly one key with this kid, of a kind that the algorithm is for. */
-function findKey({ jwks }: ClientRegistration, { kid, alg }: Members): Jwk | undefined {
-  const named = jwks.keys.filter((key) => key.kid === kid)
+async function findKey(
+  { jwks, jwksUrl }: ClientRegistration,
+  { kid, alg }: Members,
+  remoteKeys: RemoteKeys,
+): Promise<Jwk | undefined> {
+  const registered = jwks.keys.filter((key) => key.kid === kid)
+  const isElsewhere = registered.length === 0 && jwksUrl !== undefined
+  const named = isElsewhere ? await remoteKeys.find(jwksUrl, String(kid)) : registered
   const [key] = named
   return named.length === 1 && key && algorithmsOf(key).includes(String(alg)) ? key : undefined
 }

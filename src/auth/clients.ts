@@ -6,6 +6,7 @@ import { Failure, type Issue } from '#core/failure.ts'
 import type { Store } from '#core/ports.ts'
 import type { Reference } from '#core/resource.ts'
 import { checkClientKeys, type KeyOptions } from './client-keys.ts'
+import { checkKeyUrl } from './remote-keys.ts'
 
 /** Who registers, and when: told in the audit event. */
 export interface Registrar {
@@ -31,6 +32,7 @@ const schema = z.strictObject({
   purposes: z.array(code).min(1).max(20),
   grants: z.array(code).max(20),
   jwks: z.looseObject({ keys: z.array(z.record(z.string(), z.unknown())) }),
+  jwksUrl: z.string().max(500).optional(),
   active: z.boolean(),
   hl7v2: z
     .strictObject({
@@ -115,10 +117,12 @@ export function callerOf(
 
 /** A partner that only ever connects over MLLP, from registered addresses, asks for no token and needs no key. */
 function checkKeys(
-  { jwks, hl7v2 }: Pick<ClientRegistration, 'jwks' | 'hl7v2'>,
+  { jwks, jwksUrl, hl7v2 }: Pick<ClientRegistration, 'jwks' | 'jwksUrl' | 'hl7v2'>,
   options?: KeyOptions,
 ): Issue[] {
-  if (jwks.keys.length === 0 && hl7v2?.addresses?.length) return []
+  const problem = jwksUrl === undefined ? undefined : checkKeyUrl(jwksUrl)
+  if (problem) return [{ text: `jwksUrl: ${problem}`, expression: 'jwksUrl' }]
+  if (jwks.keys.length === 0 && (hl7v2?.addresses?.length || jwksUrl)) return []
   return checkClientKeys(jwks, options)
 }
 

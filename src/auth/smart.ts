@@ -7,6 +7,7 @@ import type { Clock, Ids, Store } from '#core/ports.ts'
 import { alertOf, type GlassRequest } from './break-glass.ts'
 import { type Asserted, AssertionRefused, verifyAssertion } from './client-assertion.ts'
 import { callerOf, clientOf } from './clients.ts'
+import { createRemoteKeys } from './remote-keys.ts'
 import { introspect, isRevoked, revoke, revokedBy } from './token-state.ts'
 import { createTokens, tokenLifetimeSeconds } from './tokens.ts'
 
@@ -19,6 +20,8 @@ export interface AuthOptions {
   issuer: string
   /** Private ES256 JWK (generateSigningKey). */
   signingKey: JWK
+  /** How key sets at registered addresses are fetched; the platform's own where not given. */
+  fetch?: typeof globalThis.fetch
 }
 
 export interface RequestInfo {
@@ -60,11 +63,13 @@ export async function createAuth({
   ids,
   issuer,
   signingKey,
+  fetch = globalThis.fetch,
 }: AuthOptions): Promise<Auth> {
   const clients = new Map<string, Promise<ClientRegistration | undefined>>()
   const revoked = (tokenId: string) => isRevoked(store, tokenId)
   const tokens = await createTokens({ issuer, signingKey, clock, ids, findClient, isRevoked: revoked })
   const endpoint = `${issuer}/auth/token`
+  const remoteKeys = createRemoteKeys({ fetch, now: clock.now })
 
   store.onChangeElsewhere?.(() => {
     clients.clear()
@@ -117,6 +122,7 @@ export async function createAuth({
     return verifyAssertion(assertion, {
       audiences: [endpoint, issuer, ...more],
       findClient,
+      remoteKeys,
       now: clock.now(),
     })
   }

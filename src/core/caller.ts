@@ -55,6 +55,8 @@ export interface ClientRegistration {
   grants: string[]
   /** Public keys (RFC 7517 JWK Set); never private or symmetric members. */
   jwks: { keys: Record<string, unknown>[] }
+  /** Where the client keeps its public keys itself: an https address, asked for keys that `jwks` does not hold. */
+  jwksUrl?: string
   /** Effective on the next request. */
   active: boolean
   /** For HL7 v2: the addresses its MLLP connections come from, and the IANA zone of times without offset. */
