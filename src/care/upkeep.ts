@@ -1,6 +1,6 @@
 import type { MedicationRequest, Task } from 'fhir/r4'
 import type { Audit } from '#core/act.ts'
-import type { ResourceWrite } from '#core/commit.ts'
+import type { NewDelivery, ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Ids, Store } from '#core/ports.ts'
@@ -9,6 +9,7 @@ import { type Identified, referenceTo } from '#core/resource.ts'
 import { type CancelPatience, watchedCancel } from './cancel-watch.ts'
 import type { CarePorts } from './change.ts'
 import { expired, mayExpire } from './expiry.ts'
+import { sent } from './task-delivery.ts'
 
 export interface UpkeepPorts {
   store: Pick<Store, 'read' | 'readVersion' | 'search' | 'registrations' | 'commit'>
@@ -34,27 +35,33 @@ export async function careUpkeep(ports: UpkeepPorts): Promise<number> {
     { kind: 'token', param: 'status', values: [...mayExpire] },
   ])) {
     const at = ports.clock.now()
-    if (await done(ports, await expired(ports, order, at, ports.timeZone), 'order expired', at)) count += 1
+    const writes = await expired(ports, order, at, ports.timeZone)
+    if (await done(ports, { writes, why: 'order expired', at })) count += 1
   }
   for await (const task of each<Identified<Task>>(ports, 'Task', [
     { kind: 'token', param: 'code', values: ['http://hl7.org/fhir/CodeSystem/task-code|abort'] },
     { kind: 'token', param: 'status', values: ['requested', 'received', 'accepted', 'in-progress'] },
   ])) {
     const at = ports.clock.now()
-    if (
-      await done(ports, await watchedCancel(ports, task, at, ports.patience), 'cancellation unanswered', at)
-    ) {
-      count += 1
-    }
+    const writes = await watchedCancel(ports, task, at, ports.patience)
+    const [noted] = writes
+    // Who is sent to is reminded by being sent it again; who polls sees the new version.
+    const deliveries = noted && writes.length === 1 ? await sent(ports, noted) : []
+    if (await done(ports, { writes, deliveries, why: 'cancellation unanswered', at })) count += 1
   }
   return count
 }
 
+interface Due {
+  writes: ResourceWrite[]
+  deliveries?: NewDelivery[]
+  why: string
+  at: number
+}
+
 async function done(
   { store, audit, ids }: UpkeepPorts,
-  writes: ResourceWrite[],
-  outcomeText: string,
-  at: number,
+  { writes, deliveries, why, at }: Due,
 ): Promise<boolean> {
   if (writes.length === 0) return false
   const patients = new Set(
@@ -63,14 +70,14 @@ async function done(
   const entries = audit.record({
     kind: 'update',
     outcome: 'success',
-    outcomeText,
+    outcomeText: why,
     at,
     requestId: ids.random(),
     patients: [...patients],
     entities: writes.map(({ resource, version }) => `${referenceTo(resource)}/_history/${version}`),
   })
   try {
-    await store.commit({ audit: entries, writes })
+    await store.commit({ audit: entries, writes, ...(deliveries ? { deliveries } : {}) })
     return true
   } catch (cause) {
     if (cause instanceof Failure && cause.kind === 'precondition-failed') return false

@@ -1,6 +1,6 @@
 import type { Act, Audit } from '#core/act.ts'
 import type { Caller } from '#core/caller.ts'
-import type { NewDelivery, ResourceWrite } from '#core/commit.ts'
+import type { NewDelivery, Nonce, ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Access } from '#core/decision.ts'
 import type { Destination } from '#core/destination.ts'
@@ -68,7 +68,7 @@ interface Made {
   /** Stubs first, then what the mapping made. */
   writes: Identified[]
   /** What follows from them by the rules of care, in versions of its own. */
-  followUps: ResourceWrite[]
+  followUps: { writes: ResourceWrite[]; nonces: Nonce[] }
   mapped: Identified[]
   mapping: { name: string; sha256: string }
   warnings: Issue[]
@@ -189,8 +189,9 @@ export function createIntake(ports: IntakePorts): Intake {
       audit: entries,
       writes: [
         ...[...made.writes, ...task].map((resource) => ({ resource, version: 1, updated: at })),
-        ...made.followUps,
+        ...made.followUps.writes,
       ],
+      nonces: made.followUps.nonces,
       deliveries,
       receipt: { ...receiptKeyOf(message, understood), answer: JSON.stringify(receipt), at },
     })
@@ -258,7 +259,7 @@ export function createIntake(ports: IntakePorts): Intake {
     await store.commit({ audit: audit.record({ ...act, patients: [], entities: [] }) })
     if (!made) return { resources: [], issues: understood.warnings, deliveries: [], purged: true }
     return {
-      resources: [...made.writes, ...made.followUps.map(({ resource }) => resource)],
+      resources: [...made.writes, ...made.followUps.writes.map(({ resource }) => resource)],
       issues: made.warnings,
       mapping: made.mapping,
       deliveries: made.deliveries.map(({ destination, resources }) => ({

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { careUpkeep } from '#care/upkeep.ts'
+import { parseJson } from '#formats/json.ts'
 import { fieldsOf } from '../doors/mllp-socket.ts'
 import { message, openScene, placesIn, type Scene } from '../doors/scene.ts'
 import { type Pharmacy, startPharmacy } from '../peers/pharmacy.ts'
@@ -29,7 +31,7 @@ afterAll(async () => {
 })
 
 async function issued(id: string) {
-  const body = message('prescription/active-attested.in.json', { id })
+  const body = message('prescription/active-attested.in.json', { id, validity: undefined })
   const answer = await scene.platform.request('POST', '/ingest/prescriptions', body)
   expect(answer.status, answer.text).toBe(201)
   return placesIn(answer.body, 'MedicationRequest')[0] ?? ''
@@ -62,5 +64,15 @@ describe('a cancellation over FHIR', () => {
       'MedicationRequest',
       'Task',
     ])
+
+    // A day later nobody has answered: the same again.
+    const { store, gateway } = scene.clinic
+    const ids = { random: () => crypto.randomUUID() as string }
+    const clock = { now: () => Date.now() + 24 * 3_600_000 }
+    const reminded = { store, audit: gateway.audit, clock, ids, parse: parseJson, timeZone: 'UTC' }
+    expect(await careUpkeep(reminded)).toBe(1)
+    expect(await careUpkeep(reminded)).toBe(0)
+    const [again] = (await store.deliveries(10)).filter(({ state }) => state === 'queued')
+    expect(again?.resources).toEqual([{ type: 'Task', id: expect.any(String), version: 2 }])
   })
 })
