@@ -32,11 +32,14 @@ async function search(call: Call, asked: URLSearchParams): Promise<Answer> {
   return { response: ok(await answer(call, parsed, after)) }
 }
 
+/** MedplumClient adds a page length to every link it follows; the link's own stays. */
+const besideCursor = ['_cursor', '_format', '_pretty', '_count']
+
 /** A next link stands for the whole query that it goes on with. */
 function continued(call: Call, asked: URLSearchParams): { query: URLSearchParams; after?: Position } {
   const cursor = asked.get('_cursor')
   if (cursor === null) return { query: asked }
-  const others = [...asked.keys()].filter((key) => !['_cursor', '_format', '_pretty'].includes(key))
+  const others = [...asked.keys()].filter((key) => !besideCursor.includes(key))
   if (others.length > 0) throw new Failure('malformed', 'A page link is complete; follow it as it is.')
   const { query, after } = openContinuation(call, cursor)
   return { query: new URLSearchParams(query), after }
