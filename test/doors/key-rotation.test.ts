@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { rewrapAll } from '#vault/rewrap.ts'
 import { openClinic } from '../open-clinic.ts'
 import { postern } from './command-line.ts'
 import { made, openScene } from './scene.ts'
@@ -61,3 +62,29 @@ it('a rotation of the wrapping key beside the running gateway fails no read and 
   expect(words).toContain(`key retired: ${old}`)
   await again.close()
 }, 120_000)
+
+it('a keyring in the environment opens the clinic and leaves no key in a file', async () => {
+  const keys = { one: Buffer.alloc(32, 1).toString('base64') }
+  const POSTERN_KEYRING_JSON = JSON.stringify({ active: 'one', keys })
+  const clinic = await openClinic({ POSTERN_KEYRING_JSON })
+  expect(clinic.keyring.active).toBe('one')
+  expect(existsSync(join(clinic.folder, 'keyring', 'keyring.json'))).toBe(false)
+  await clinic.stop()
+
+  const both = { active: 'two', keys: { ...keys, two: Buffer.alloc(32, 2).toString('base64') } }
+  const later = await openClinic({ POSTERN_KEYRING_JSON: JSON.stringify(both) }, clinic.folder)
+  expect(await rewrapAll({ clinic: 'test', keyring: later.keyring, keys: later.keys })).not.toMatchObject({
+    rewrapped: 0,
+  })
+  await later.stop()
+  const { one: _, ...rest } = both.keys
+  const last = await openClinic(
+    { POSTERN_KEYRING_JSON: JSON.stringify({ active: 'two', keys: rest }) },
+    clinic.folder,
+  )
+  expect(await last.store.logSize()).toBeGreaterThan(0)
+  await last.close()
+  await expect(openClinic({ POSTERN_KEYRING_JSON: '{}' })).rejects.toThrow(
+    'POSTERN_KEYRING_JSON is no keyring',
+  )
+})
