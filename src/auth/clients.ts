@@ -33,6 +33,7 @@ const schema = z.strictObject({
   grants: z.array(code).max(20),
   jwks: z.looseObject({ keys: z.array(z.record(z.string(), z.unknown())) }),
   jwksUrl: z.string().max(500).optional(),
+  senderConstrained: z.boolean().optional(),
   active: z.boolean(),
   hl7v2: z
     .strictObject({

@@ -2,14 +2,16 @@ import type { JWK } from 'jose'
 import { intersect, parseScopes, scopesOfRole } from '#access/scopes.ts'
 import type { Act, Audit } from '#core/act.ts'
 import { type Caller, type ClientRegistration, roles } from '#core/caller.ts'
+import type { Nonce } from '#core/commit.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Ids, Store } from '#core/ports.ts'
 import { alertOf, type GlassRequest } from './break-glass.ts'
 import { type Asserted, AssertionRefused, verifyAssertion } from './client-assertion.ts'
 import { callerOf, clientOf } from './clients.ts'
+import { type Proof, ProofRefused, verifyProof } from './dpop.ts'
 import { createRemoteKeys } from './remote-keys.ts'
 import { introspect, isRevoked, revoke, revokedBy } from './token-state.ts'
-import { createTokens, tokenLifetimeSeconds } from './tokens.ts'
+import { createTokens, type Sending, tokenLifetimeSeconds } from './tokens.ts'
 
 export interface AuthOptions {
   store: Store
@@ -27,6 +29,8 @@ export interface AuthOptions {
 export interface RequestInfo {
   requestId: string
   network?: string
+  /** The `DPoP` header. */
+  proof?: string
 }
 
 export interface TokenResponse {
@@ -48,7 +52,11 @@ export interface Auth {
   /** `/auth/introspect`, RFC 7662. */
   introspect(form: URLSearchParams, info: RequestInfo): Promise<TokenResponse>
   /** Throws Failure `unauthenticated`. */
-  authenticate(authorization: string | undefined, network: string | undefined): Promise<Caller>
+  authenticate(
+    authorization: string | undefined,
+    network: string | undefined,
+    sending?: Sending,
+  ): Promise<Caller>
 }
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -66,8 +74,9 @@ export async function createAuth({
   fetch = globalThis.fetch,
 }: AuthOptions): Promise<Auth> {
   const clients = new Map<string, Promise<ClientRegistration | undefined>>()
+  const useUp = (nonce: Nonce) => store.commit({ audit: [], nonces: [nonce] }).then(() => {})
   const revoked = (tokenId: string) => isRevoked(store, tokenId)
-  const tokens = await createTokens({ issuer, signingKey, clock, ids, findClient, isRevoked: revoked })
+  const tokens = await createTokens({ issuer, signingKey, clock, ids, findClient, isRevoked: revoked, useUp })
   const endpoint = `${issuer}/auth/token`
   const remoteKeys = createRemoteKeys({ fetch, now: clock.now })
 
@@ -150,24 +159,46 @@ export async function createAuth({
   async function grant(form: URLSearchParams, info: RequestInfo): Promise<TokenResponse> {
     const { assertion, requested } = readForm(form)
     const { client, purpose, glass, nonce } = await prove(assertion)
+    const proof = await provenKey(client, info)
     const registered = intersect(client.scopes, scopesOfRole(client.role, 'system'))
     const scopes = intersect(requested, registered)
     if (scopes.length === 0) throw new Refusal('invalid_scope', 'None of the scopes asked for is registered')
     const alert = glass && (await alertOf({ store, ids }, glass, client, clock.now()))
     if (glass && !alert) throw new Refusal('invalid_grant', 'There is no such patient')
-    const granted = { scopes, purpose, ...(glass ? { breakGlass: { patient: glass.patient } } : {}) }
+    const bound = proof ? { boundTo: proof.thumbprint } : {}
+    const granted = {
+      scopes,
+      purpose,
+      ...bound,
+      ...(glass ? { breakGlass: { patient: glass.patient } } : {}),
+    }
     const { token: accessToken, caller } = await tokens.issue(client, granted, info.network)
     // The jti is used up and the grant is on record in one commit: of two replays one loses, whoever comes first.
     await store.commit({
       audit: entriesOf({ outcome: 'success', caller, ...toldOf(glass) }, form, info, glass?.reason),
-      nonces: [nonce],
+      nonces: proof ? [nonce, proof.nonce] : [nonce],
       ...(alert ? { writes: [alert] } : {}),
     })
     return answer(200, {
       access_token: accessToken,
-      token_type: 'bearer',
+      token_type: proof ? 'DPoP' : 'bearer',
       expires_in: tokenLifetimeSeconds,
       scope: scopes.join(' '),
+    })
+  }
+
+  /** The key that the token is to be bound to, where the client proves that it holds one, or must. */
+  async function provenKey(client: ClientRegistration, { proof }: RequestInfo): Promise<Proof | undefined> {
+    if (proof === undefined) {
+      if (!client.senderConstrained) return undefined
+      throw new Refusal(
+        'invalid_dpop_proof',
+        'This client is registered for tokens bound to a key: send a DPoP proof',
+      )
+    }
+    return verifyProof(proof, { method: 'POST', url: endpoint, now: clock.now() }).catch((cause) => {
+      if (cause instanceof ProofRefused) throw new Refusal('invalid_dpop_proof', cause.message)
+      throw cause
     })
   }
 
@@ -179,14 +210,16 @@ export async function createAuth({
   }
 
   function entriesOf(told: Told, form: URLSearchParams, info: RequestInfo, reason?: string) {
+    const query = withoutAssertion(form, reason)
     return audit.record({
       kind: 'token',
       at: clock.now(),
       patients: [],
       entities: [],
       ...told,
-      ...info,
-      query: withoutAssertion(form, reason),
+      requestId: info.requestId,
+      ...(info.network ? { network: info.network } : {}),
+      ...(query === '' ? {} : { query }),
     })
   }
 
@@ -196,9 +229,9 @@ export async function createAuth({
     token: (form, info) => answered(grant, form, info),
     revoke: (form, info) => answered((...asked) => aboutToken('revoke', ...asked), form, info),
     introspect: (form, info) => answered((...asked) => aboutToken('introspect', ...asked), form, info),
-    authenticate: async (authorization, network) => {
+    authenticate: async (authorization, network, sending) => {
       store.changedElsewhere?.()
-      return tokens.authenticate(authorization, network)
+      return tokens.authenticate(authorization, network, sending)
     },
   }
 }
@@ -214,6 +247,7 @@ function discoveryOf(issuer: string, endpoint: string): object {
     token_endpoint_auth_methods_supported: ['private_key_jwt'],
     token_endpoint_auth_signing_alg_values_supported: signingAlgorithms,
     scopes_supported: [...new Set(roles.flatMap((role) => scopesOfRole(role, 'system')))].sort(),
+    dpop_signing_alg_values_supported: signingAlgorithms,
     response_types_supported: [],
     // Required by SMART of every server; there is no authorization endpoint to use it with yet.
     code_challenge_methods_supported: ['S256'],
@@ -232,6 +266,7 @@ type ErrorCode =
   | 'invalid_client'
   | 'invalid_scope'
   | 'invalid_grant'
+  | 'invalid_dpop_proof'
 
 class Refusal extends Error {
   readonly error: ErrorCode

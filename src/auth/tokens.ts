@@ -1,12 +1,14 @@
 import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
 import { intersect } from '#access/scopes.ts'
 import type { BreakGlass, Caller, ClientRegistration } from '#core/caller.ts'
+import type { Nonce } from '#core/commit.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Ids } from '#core/ports.ts'
 import type { Reference } from '#core/resource.ts'
 import { breakGlassGrant, breakGlassPurpose } from './break-glass.ts'
 import { readBase64url, thumbprint } from './client-keys.ts'
 import { callerOf } from './clients.ts'
+import { verifyProof } from './dpop.ts'
 
 export const tokenLifetimeSeconds = 300
 const algorithm = 'ES256'
@@ -22,6 +24,17 @@ export interface TokenOptions {
   ids: Ids
   findClient(id: string): Promise<ClientRegistration | undefined>
   isRevoked(tokenId: string): Promise<boolean>
+  /** Uses a one-time value up. Rejects with Failure `conflict` when that was done before. */
+  useUp(nonce: Nonce): Promise<void>
+}
+
+/** The request that a token comes with, as far as a proof of possession speaks of it. */
+export interface Sending {
+  method: string
+  /** Below the base URL, with its leading slash. */
+  path: string
+  /** The `DPoP` header. */
+  proof?: string | undefined
 }
 
 /** What a good token says. */
@@ -43,6 +56,8 @@ export interface Granted {
   scopes: string[]
   purpose: string
   breakGlass?: BreakGlass
+  /** Thumbprint of the key whose holder alone may use the token (RFC 9449). */
+  boundTo?: string
 }
 
 export interface IssuedToken {
@@ -53,7 +68,11 @@ export interface IssuedToken {
 export interface Tokens {
   issue(client: ClientRegistration, granted: Granted, network?: string): Promise<IssuedToken>
   /** Throws Failure `unauthenticated`. */
-  authenticate(authorization: string | undefined, network: string | undefined): Promise<Caller>
+  authenticate(
+    authorization: string | undefined,
+    network: string | undefined,
+    sending?: Sending,
+  ): Promise<Caller>
   /** What a token says; undefined when it would be refused, or is none of ours. */
   inspect(token: string): Promise<TokenClaims | undefined>
   /** Forgets a token: the next request with it asks whether it is revoked. */
@@ -67,6 +86,7 @@ export interface Tokens {
 
 interface Verified {
   caller: Caller
+  boundTo?: string
   /** Seconds since the epoch. */
   issued: number
   /** Milliseconds since the epoch. */
@@ -75,7 +95,7 @@ interface Verified {
 
 /** Access tokens of our own: RFC 9068 JWTs, five minutes long, verified once and remembered until they expire. */
 export async function createTokens(options: TokenOptions): Promise<Tokens> {
-  const { issuer, signingKey, clock, ids, findClient, isRevoked } = options
+  const { issuer, signingKey, clock, ids, findClient, isRevoked, useUp } = options
   const { d, ...publicJwk } = signingKey
   if (!d || signingKey.kty !== 'EC' || signingKey.crv !== 'P-256' || !signingKey.kid) {
     throw new Failure('internal', 'The token signing key must be a private P-256 JWK with a kid')
@@ -88,7 +108,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
 
   async function issue(
     client: ClientRegistration,
-    { scopes, purpose, breakGlass }: Granted,
+    { scopes, purpose, breakGlass, boundTo }: Granted,
     network?: string,
   ): Promise<IssuedToken> {
     const jti = ids.random()
@@ -98,6 +118,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       scope: scopes.join(' '),
       purpose,
       ...(breakGlass ? { break_glass: breakGlass.patient } : {}),
+      ...(boundTo ? { cnf: { jkt: boundTo } } : {}),
     })
       .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid: String(signingKey.kid) })
       .setIssuer(issuer)
@@ -114,10 +135,12 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
   async function authenticate(
     authorization: string | undefined,
     network: string | undefined,
+    sending?: Sending,
   ): Promise<Caller> {
-    const token = bearerOf(authorization)
+    const { token, isBound } = readAuthorization(authorization)
     const known = verified.get(token)
     if (known && known.expires > clock.now()) {
+      await requireSender(known, token, isBound, sending)
       if (known.caller.network === network) return known.caller
       known.caller = { ...known.caller, network }
       return known.caller
@@ -126,7 +149,32 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     const before = changes
     const fresh = await verify(token, network)
     if (before === changes) remember(token, fresh)
+    await requireSender(fresh, token, isBound, sending)
     return fresh.caller
+  }
+
+  /** A bound token is good only with a proof of its key; a token that is not bound comes as a bearer token. */
+  async function requireSender(
+    { boundTo }: Verified,
+    token: string,
+    isBound: boolean,
+    sending: Sending | undefined,
+  ): Promise<void> {
+    if (boundTo === undefined && !isBound) return
+    const wrong = (cause?: unknown) => {
+      const text = 'The access token is bound to a key: send it as DPoP, with a proof made for this request'
+      return new Failure('unauthenticated', text, { cause })
+    }
+    if (boundTo === undefined || !isBound || !sending?.proof) throw wrong()
+    const { method, path, proof } = sending
+    const context = { method, url: `${issuer}${path}`, accessToken: token, now: clock.now() }
+    const proven = await verifyProof(proof, context).catch((cause) => {
+      throw wrong(cause)
+    })
+    if (proven.thumbprint !== boundTo) throw wrong()
+    await useUp(proven.nonce).catch((cause) => {
+      throw cause instanceof Failure && cause.kind === 'conflict' ? wrong(cause) : cause
+    })
   }
 
   async function verify(token: string, network: string | undefined): Promise<Verified> {
@@ -159,7 +207,9 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     }
     const breakGlass = patient ? { breakGlass: { patient } } : {}
     const caller = callerOf(client, { scopes, purpose, tokenId: String(payload.jti), network, ...breakGlass })
-    return { caller, issued: Number(payload.iat), expires: Number(payload.exp) * 1000 }
+    const { jkt } = (payload.cnf ?? {}) as { jkt?: string }
+    const bound = jkt === undefined ? {} : { boundTo: jkt }
+    return { caller, ...bound, issued: Number(payload.iat), expires: Number(payload.exp) * 1000 }
   }
 
   async function inspect(token: string): Promise<TokenClaims | undefined> {
@@ -218,14 +268,14 @@ export async function generateSigningKey(): Promise<JWK> {
 }
 
 /** RFC 6750 §2.1; one spelling a token, so that nothing depends on how it was written. */
-function bearerOf(authorization: string | undefined): string {
+function readAuthorization(authorization: string | undefined): { token: string; isBound: boolean } {
   if (!authorization)
     throw new Failure('unauthenticated', 'An access token is needed: Authorization: Bearer …')
-  const token = /^Bearer ([A-Za-z0-9_.-]+)$/i.exec(authorization)?.[1]
+  const [, scheme = '', token] = /^(Bearer|DPoP) ([A-Za-z0-9_.-]+)$/i.exec(authorization) ?? []
   if (!token || !isCompact(token)) {
     throw new Failure('unauthenticated', 'The Authorization header does not hold a bearer token of ours')
   }
-  return token
+  return { token, isBound: scheme.toLowerCase() === 'dpop' }
 }
 
 function isCompact(token: string): boolean {

@@ -57,6 +57,8 @@ export interface ClientRegistration {
   jwks: { keys: Record<string, unknown>[] }
   /** Where the client keeps its public keys itself: an https address, asked for keys that `jwks` does not hold. */
   jwksUrl?: string
+  /** Its tokens are bound to a key that it proves to hold with each request (DPoP, RFC 9449). */
+  senderConstrained?: boolean
   /** Effective on the next request. */
   active: boolean
   /** For HL7 v2: the addresses its MLLP connections come from, and the IANA zone of times without offset. */

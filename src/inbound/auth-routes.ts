@@ -54,7 +54,12 @@ async function posted(
   // By claim and address: a stranger elsewhere cannot shut a client out by failing in its name.
   const key = `${network ?? ''} ${claimedClient(form.get('client_assertion') ?? '')}`
   lockout.check(key)
-  const response = await answer(form, { requestId, ...(network ? { network } : {}) })
+  const proof = header('dpop')
+  const response = await answer(form, {
+    requestId,
+    ...(network ? { network } : {}),
+    ...(proof === undefined ? {} : { proof }),
+  })
   if (response.status === 401) lockout.fail(key)
   if (response.status === 200) lockout.succeed(key)
   return response

@@ -12,7 +12,11 @@ const maxBody = 6 * 1024 * 1024
 export interface HttpOptions {
   routes: readonly Route[]
   /** Proves who calls, from the Authorization header. Throws Failure `unauthenticated`. */
-  authenticate(authorization: string | undefined, network: string | undefined): Promise<Caller>
+  authenticate(
+    authorization: string | undefined,
+    network: string | undefined,
+    sending: { method: string; path: string; proof: string | undefined },
+  ): Promise<Caller>
   /** How often a client may ask. */
   rate: RateLimit
   /** Shuts addresses out whose tokens keep failing. */
@@ -99,7 +103,8 @@ async function authenticated(c: Door, requestId: string, options: HttpOptions): 
   // Told of when it began: a log that grows with every knock is a door of its own.
   options.lockout.check(address)
   try {
-    const caller = await options.authenticate(c.req.header('authorization'), network)
+    const sending = { method: c.req.method, path: c.req.path, proof: c.req.header('dpop') }
+    const caller = await options.authenticate(c.req.header('authorization'), network, sending)
     options.rate.take(caller.clientId)
     return caller
   } catch (cause) {
