@@ -125,4 +125,28 @@ describe('a search', () => {
     expect([json.total, json.entry.length]).toEqual([2, 1])
     expect((await open.ask('GET', 'Task?patient=1&owner:text=night&_summary=count')).json.total).toBe(1)
   })
+
+  it('by birth date or gender needs a name or identifier beside it', async () => {
+    const body = {
+      resourceType: 'Patient',
+      name: [{ family: 'Okafor' }],
+      birthDate: '1987-03-14',
+      gender: 'female',
+    }
+    expect((await open.ask('POST', 'Patient', { body })).status).toBe(201)
+    for (const query of [
+      'birthdate=1987-03-14',
+      'gender=female',
+      'name:contains=kaf',
+      'birthdate=gt1980&active=true',
+    ])
+      expect((await open.ask('GET', `Patient?${query}`)).status).toBe(422)
+    const totals = ['birthdate=1987-03-14', 'gender=female', 'birthdate=lt1980', 'gender:not=female'].map(
+      async (query) => {
+        const { json } = await open.ask('GET', `Patient?name=oka&${query}&_summary=count`)
+        return json.total
+      },
+    )
+    expect(await Promise.all(totals)).toEqual([1, 1, 0, 0])
+  })
 })

@@ -1,0 +1,278 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { searchParameters } from '#store/search-parameters.ts'
+import { type OpenFhir, openFhir } from './open-fhir.ts'
+
+/** What stands where the caller may not look; each world has another. */
+interface Secret {
+  word: string
+  date: string
+  gender: string
+}
+
+const planted: Secret = { word: 'Zerbrowski', date: '1971-03-04', gender: 'other' }
+const different: Secret = { word: 'Quillfeather', date: '1988-11-30', gender: 'female' }
+
+/**
+ * One clinic three times over: with the secret, with another in its place, and with nothing there. Whatever is asked,
+ * and however, the three must answer alike: then no question can tell them apart, and nothing was learned (F7).
+ */
+describe('searching for what one may not see gives nothing away', () => {
+  let worlds: OpenFhir[]
+
+  beforeAll(async () => {
+    worlds = await Promise.all([openWorld(planted), openWorld(different), openWorld(undefined)])
+  })
+  afterAll(() => Promise.all(worlds.map((world) => world.close())))
+
+  async function openWorld(secret: Secret | undefined): Promise<OpenFhir> {
+    const open = await openFhir()
+    const put = async (resource: { resourceType: string; id: string }) => {
+      const { status, body } = await open.ask('PUT', `${resource.resourceType}/ehr.${resource.id}`, {
+        body: { ...resource, id: `ehr.${resource.id}` },
+      })
+      expect(status, body).toBe(201)
+    }
+    for (const resource of openPart) await put(resource)
+    // One element of what is seen is hidden itself.
+    await put(order(secret ?? { word: 'Nobody', date: '2001-01-01', gender: 'male' }))
+    for (const resource of secret ? hiddenPart(secret) : []) await put(resource as never)
+    for (const name of ['Patient/ehr.s', 'Practitioner/ehr.s', 'Organization/ehr.s'])
+      open.policy.hidden.add(name)
+    open.policy.fields.set('MedicationRequest', ['status', 'intent', 'subject', 'medicationCodeableConcept'])
+    open.clock.at = Date.parse('2026-04-01T00:00:00Z')
+    return open
+  }
+
+  /** The answer without what is random in it. */
+  async function answers(method: string, path: string, options = {}): Promise<string[]> {
+    return Promise.all(
+      worlds.map(async (world) => {
+        world.clock.at = Date.parse('2026-04-01T00:00:00Z')
+        const { status, body } = await world.ask(method, path, options)
+        const told = body
+          .replace(/"resourceType":"Bundle","id":"[^"]+"/, '')
+          .replace(/"lastUpdated":"2026-04[^"]+"/g, '')
+          .replace(/_cursor=[^"]+/g, '_cursor')
+        return `${status} ${told}`
+      }),
+    )
+  }
+
+  async function expectAlike(method: string, path: string, options = {}): Promise<void> {
+    const [one, ...others] = await answers(method, path, options)
+    for (const other of others) expect(other, path).toBe(one)
+    // The self link says what was asked.
+    expect(one?.replace(/"url":"[^"]+"/g, ''), path).not.toContain(planted.word)
+    expect(one, path).not.toMatch(/^500/)
+  }
+
+  const paths: string[] = []
+
+  /** Side by side, since each answer waits for its audit entry to be on disk. */
+  async function expectAllAlike(): Promise<void> {
+    const asked = paths.splice(0)
+    expect(asked.length).toBeGreaterThan(20)
+    for (let from = 0; from < asked.length; from += 100)
+      await Promise.all(asked.slice(from, from + 100).map((path) => expectAlike('GET', path)))
+  }
+
+  const types = ['Patient', 'Practitioner', 'Organization', 'Communication', 'Task', 'MedicationRequest']
+  const values = [
+    planted.word,
+    planted.word.slice(0, 3),
+    `urn:s|${planted.word}`,
+    planted.date,
+    planted.gender,
+    'Patient/ehr.s',
+    'ehr.s',
+  ]
+  const modifiers = {
+    token: ['', ':not', ':text'],
+    reference: ['', ':identifier', ':Patient', ':text'],
+    string: ['', ':exact', ':contains'],
+    date: [''],
+    uri: [''],
+  }
+  const beside = ['', '&_id=ehr.1,ehr.s', '&patient=ehr.s', '&_count=1&_total=accurate', '&_summary=count']
+
+  it.each(types)(
+    'by any parameter of %s, any modifier and any page',
+    async (type) => {
+      for (const { name, kind } of searchParameters[type] ?? []) {
+        for (const modifier of modifiers[kind])
+          for (const value of values) paths.push(`${type}?${name}${modifier}=${value}&_id=ehr.1,ehr.s`)
+        for (const more of beside) {
+          paths.push(`${type}?${name}=${planted.word}${more}`)
+          paths.push(`${type}?${name}:missing=true${more}`)
+          paths.push(`${type}?${name}:missing=false${more}`)
+        }
+      }
+      await expectAllAlike()
+    },
+    60_000,
+  )
+
+  it.each(types)(
+    'by any order of %s',
+    async (type) => {
+      for (const { name } of [...(searchParameters[type] ?? []), { name: '_lastUpdated' }, { name: '_id' }]) {
+        for (const sort of [name, `-${name}`, `${name},-_id`]) {
+          paths.push(`${type}?_sort=${sort}&_count=1`)
+          paths.push(`${type}?_sort=${sort}&_id=ehr.1,ehr.2,ehr.s&_total=accurate`)
+        }
+      }
+      await expectAllAlike()
+    },
+    60_000,
+  )
+
+  it('by any chain, there and back, over one reference or two', async () => {
+    for (const type of types) {
+      for (const { name, kind } of searchParameters[type] ?? []) {
+        if (kind !== 'reference') continue
+        for (const end of ['name', 'identifier', '_id', 'organization.name']) {
+          for (const target of ['', ':Patient', ':Practitioner']) {
+            const value = end === '_id' ? 'ehr.s' : planted.word
+            paths.push(`${type}?${name}${target}.${end}=${value}`)
+            for (const other of types) paths.push(`${other}?_has:${type}:${name}:${end}=${value}`)
+          }
+        }
+      }
+    }
+    await expectAllAlike()
+  }, 60_000)
+
+  it('by what goes along, histories, summaries and everything', async () => {
+    for (const type of types) {
+      for (const source of types) {
+        for (const { name } of (searchParameters[source] ?? []).filter(({ kind }) => kind === 'reference')) {
+          paths.push(
+            `${type}?_revinclude=${source}:${name}&_include:iterate=${source}:${name}&_total=accurate`,
+          )
+          paths.push(`${type}?_id=ehr.1,ehr.s&_revinclude:iterate=${source}:${name}`)
+        }
+      }
+      for (const path of [
+        '',
+        '?_total=accurate',
+        '?_summary=count',
+        '?_elements=name,identifier',
+        '/_history',
+        '/ehr.s',
+        '/ehr.s/_history',
+        '/ehr.s/_history/1',
+        '/ehr.s/$everything',
+        '/ehr.1/$everything',
+      ])
+        paths.push(`${type}${path}`)
+    }
+    await expectAllAlike()
+  }, 60_000)
+
+  it('by any condition of a write', async () => {
+    const headers = { 'content-type': 'application/json-patch+json' }
+    const guess = [{ op: 'test', path: '/name/0/family', value: planted.word }]
+    for (const type of ['Patient', 'Practitioner']) {
+      for (const query of [`family=${planted.word}`, `identifier=urn:s|${planted.word}`, '_id=ehr.s']) {
+        await expectAlike('DELETE', `${type}?${query}`)
+        await expectAlike('PATCH', `${type}?${query}`, { body: guess, headers })
+      }
+      await expectAlike('PATCH', `${type}/ehr.s`, { body: guess, headers })
+      await expectAlike('DELETE', `${type}/ehr.s`)
+    }
+    const test = [{ op: 'test', path: '/requester/display', value: planted.word }]
+    await expectAlike('PATCH', 'MedicationRequest/ehr.1', { body: test, headers })
+    const where = `MedicationRequest.where(requester.display = '${planted.word}').status`
+    const parts = [
+      { name: 'type', valueCode: 'replace' },
+      { name: 'path', valueString: where },
+      { name: 'value', valueCode: 'draft' },
+    ]
+    const body = { resourceType: 'Parameters', parameter: [{ name: 'operation', part: parts }] }
+    await expectAlike('PATCH', 'MedicationRequest/ehr.1', { body })
+  })
+})
+
+const openPart = [
+  { resourceType: 'Organization', id: '1', name: 'Open House' },
+  { resourceType: 'Practitioner', id: '1', name: [{ family: 'Open' }] },
+  ...['1', '2'].map((id) => ({
+    resourceType: 'Patient',
+    id,
+    name: [{ family: `Person${id}` }],
+    birthDate: '1990-01-01',
+    gender: 'male',
+    managingOrganization: { reference: 'Organization/ehr.1' },
+    generalPractitioner: [{ reference: 'Practitioner/ehr.1' }, { reference: 'Practitioner/ehr.s' }],
+  })),
+  ...['1', '2'].map((id) => ({
+    resourceType: 'Communication',
+    id,
+    status: 'completed',
+    subject: { reference: 'Patient/ehr.1' },
+    sender: { reference: 'Practitioner/ehr.s' },
+    recipient: [{ reference: 'Patient/ehr.s' }, { reference: 'Organization/ehr.s' }],
+    sent: `2026-01-0${id}T00:00:00Z`,
+  })),
+  {
+    resourceType: 'Task',
+    id: '1',
+    status: 'requested',
+    intent: 'order',
+    for: { reference: 'Patient/ehr.1' },
+    requester: { reference: 'Practitioner/ehr.1' },
+    owner: { reference: 'Organization/ehr.s' },
+  },
+]
+
+/** Seen, but for its requester, its identifier and its date. */
+function order({ word, date }: Secret) {
+  return {
+    resourceType: 'MedicationRequest',
+    id: '1',
+    status: 'draft',
+    intent: 'order',
+    subject: { reference: 'Patient/ehr.1' },
+    medicationCodeableConcept: { text: 'x' },
+    identifier: [{ system: 'urn:s', value: word }],
+    authoredOn: date,
+    requester: { reference: 'Practitioner/ehr.1', display: word },
+  }
+}
+
+function hiddenPart({ word, date, gender }: Secret) {
+  const identifier = [{ system: 'urn:s', value: word }]
+  const address = [{ city: word, line: [word] }]
+  const name = [{ family: word, given: [word] }]
+  const person = { identifier, name, gender, address, telecom: [{ system: 'phone', value: word }] }
+  const about = { reference: 'Patient/ehr.s' }
+  return [
+    { resourceType: 'Organization', id: 's', identifier, name: word, address },
+    { resourceType: 'Practitioner', id: 's', ...person },
+    {
+      resourceType: 'Patient',
+      id: 's',
+      ...person,
+      birthDate: date,
+      managingOrganization: { reference: 'Organization/ehr.1' },
+    },
+    {
+      resourceType: 'Communication',
+      id: 's',
+      status: 'on-hold',
+      subject: about,
+      identifier,
+      sent: date,
+      sender: { reference: 'Practitioner/ehr.1' },
+    },
+    {
+      resourceType: 'Task',
+      id: 's',
+      status: 'draft',
+      intent: 'plan',
+      for: about,
+      identifier,
+      requester: { reference: 'Organization/ehr.1' },
+    },
+  ]
+}
