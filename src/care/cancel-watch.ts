@@ -14,7 +14,7 @@ export interface CancelPatience {
 }
 
 /** Surescripts' published practice: a reminder after a day, unknown after two. */
-export const cancelPatience: CancelPatience = { remindMs: 24 * 3_600_000, giveUpMs: 48 * 3_600_000 }
+const cancelPatience: CancelPatience = { remindMs: 24 * 3_600_000, giveUpMs: 48 * 3_600_000 }
 
 export type CancelStep = 'wait' | 'remind' | 'give-up'
 

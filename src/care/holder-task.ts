@@ -4,7 +4,7 @@ import { type Identified, type Reference, referenceTo } from '#core/resource.ts'
 import { type CarePorts, changed, made } from './change.ts'
 import { tasksOf } from './order-file.ts'
 
-export const taskCodes = 'http://hl7.org/fhir/CodeSystem/task-code'
+const taskCodes = 'http://hl7.org/fhir/CodeSystem/task-code'
 
 export interface Asked {
   code: 'abort' | 'suspend' | 'resume'

@@ -87,6 +87,6 @@ export async function all<R>({ store, parse }: Ports, type: string, ...criteria:
   throw new Failure('too-costly', 'There is more about this order than can be looked through.')
 }
 
-export function named(param: string, ...values: string[]): Criterion {
+function named(param: string, ...values: string[]): Criterion {
   return { kind: 'token', param, values }
 }

@@ -69,7 +69,7 @@ const settled: readonly OrderMove[] = (['active', 'cancelled', 'stopped', 'compl
  * here with its proposals only (R13); what it does to an order stands in Tasks and MedicationDispenses. There is no
  * line back: what has ended is corrected by a new order (R15).
  */
-export const orderMoves: Readonly<Record<OrderState, readonly OrderMove[]>> = {
+const orderMoves: Readonly<Record<OrderState, readonly OrderMove[]>> = {
   new: [
     { to: 'draft', by: [...clinic, 'platform', ...system] },
     { to: 'draft', by: ['patient', ...pharmacies], guards: ['proposal'] },

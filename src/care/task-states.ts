@@ -68,7 +68,7 @@ function withdrawn(by: readonly Mover[]): TaskMove {
  * The life of each kind of Task (R12), after AU eRequesting's table with gematik's accept, reject and close. What has
  * ended stays ended; on a Task nobody else's than its owner works.
  */
-export const taskMoves: Readonly<Record<TaskKind, readonly TaskMove[]>> = {
+const taskMoves: Readonly<Record<TaskKind, readonly TaskMove[]>> = {
   fulfil: [
     move(['new'], 'draft', [...clinic, 'platform', 'system']),
     move(['new', 'draft'], 'requested', [...prescribing, ...system]),
