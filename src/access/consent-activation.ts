@@ -3,7 +3,7 @@ import type { Issue } from '#core/failure.ts'
 import { isComputable, labelSystems, readConsent } from './consent-rule.ts'
 
 /** Whether a consent is in force by its own words: whatever is not is only kept. */
-export function isInForce(consent: Consent): boolean {
+function isInForce(consent: Consent): boolean {
   return readConsent(consent).inForce
 }
 

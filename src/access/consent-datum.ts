@@ -24,7 +24,7 @@ export function dataRank(provision: Provision): number {
   return hasDataWords(provision) ? 1 : 0
 }
 
-export function hasDataWords(provision: Provision): boolean {
+function hasDataWords(provision: Provision): boolean {
   const { data, dataPeriod, labels, classes, codes } = provision
   return (data ?? dataPeriod ?? labels ?? classes ?? codes) !== undefined
 }
