@@ -1,6 +1,7 @@
-import type { CodeSystem, StructureDefinition, ValueSet } from 'fhir/r4'
+import type { CodeSystem, Questionnaire, StructureDefinition, ValueSet } from 'fhir/r4'
 import type { Issue } from '#core/failure.ts'
 import type { Resource } from '#core/resource.ts'
+import { compileAnswers } from './answers.ts'
 import { compileBase } from './base.ts'
 import { compileProfile } from './constraint.ts'
 import { compileRestore } from './decimals.ts'
@@ -25,7 +26,10 @@ export interface Validator {
 export interface ValidatorPorts {
   /** profiles/base/r4.json */
   base: BaseTable
-  /** StructureDefinitions (differential), ValueSets and CodeSystems; other resources are passed over. */
+  /**
+   * StructureDefinitions (differential, or snapshot where what they build on is not there), ValueSets, CodeSystems, and the
+   * Questionnaires that responses are held to; other resources are passed over.
+   */
   profiles: readonly Resource[]
 }
 
@@ -35,9 +39,14 @@ export interface ValidatorPorts {
  */
 export function createValidator({ base, profiles }: ValidatorPorts): Validator {
   const definitions = new Map<string, StructureDefinition>()
+  const questionnaires = new Map<string, Questionnaire>()
   const terminology = new Map<string, ValueSet | CodeSystem>()
   for (const resource of profiles) {
     if (resource.resourceType === 'StructureDefinition') definitions.set(resource.url, resource)
+    if (resource.resourceType === 'Questionnaire' && resource.url) {
+      questionnaires.set(`${resource.url}|${resource.version ?? ''}`, resource)
+      questionnaires.set(resource.url, resource)
+    }
     if (resource.resourceType === 'ValueSet' || resource.resourceType === 'CodeSystem') {
       terminology.set(`${resource.resourceType} ${resource.url}`, resource)
     }
@@ -73,8 +82,11 @@ export function createValidator({ base, profiles }: ValidatorPorts): Validator {
     extension: (url) => (definitions.get(url)?.type === 'Extension' ? checks.get(url) : undefined),
     claimed: (resource, report) => {
       for (const url of claimedProfiles(resource)) meet(url, resource, report)
+      if (isRecord(resource) && resource.resourceType === 'QuestionnaireResponse')
+        checkAnswers(resource, report)
     },
   })
+  const checkAnswers = compileAnswers((canonical) => questionnaires.get(canonical))
   const restore = compileRestore(base)
 
   return {

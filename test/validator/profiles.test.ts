@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Resource } from '#core/resource.ts'
-import { readFolder, validatorWith } from './examples.ts'
+import { errorsOf, readFolder, validatorWith } from './examples.ts'
 
 const usCore = readFolder('fixtures/third-party/us-core-6.1.0')
 const pcfProfiles = readFolder('fixtures/third-party/ihe-pcf/definitions')
@@ -13,7 +13,7 @@ const own = (id: string) => `https://postern.health/fhir/StructureDefinition/${i
 const usCoreMedicationRequest = 'http://hl7.org/fhir/us/core/StructureDefinition/us-core-medicationrequest'
 
 const issuesOf = (resource: unknown, profile: string) =>
-  validator.check(resource, profile).map((issue) => `${issue.expression}: ${issue.text}`)
+  errorsOf(validator.check(resource, profile)).map((issue) => `${issue.expression}: ${issue.text}`)
 
 type Json = Record<string, unknown>
 
