@@ -11,7 +11,7 @@ import type { Surroundings } from './surroundings.ts'
 import { type Found, valuesOf } from './values.ts'
 
 /** Compiles what a profile says of the elements below a node into one check of the value that holds them. */
-export function compileConstraints(node: ProfileNode, surroundings: Surroundings): Check {
+function compileConstraints(node: ProfileNode, surroundings: Surroundings): Check {
   const children = [...node.children.values()].map((child) => compileChild(child, surroundings))
   return (value, report) => {
     if (!isRecord(value)) return
