@@ -102,7 +102,7 @@ function told(request: DoorRequest, trail: Trail): Omit<Act, 'kind' | 'outcome' 
 }
 
 /** What a request wanted, for the record, when no route has it. */
-export function assumedKind(method: string): Interaction {
+function assumedKind(method: string): Interaction {
   const kinds: Record<string, Interaction> = {
     POST: 'create',
     PUT: 'update',

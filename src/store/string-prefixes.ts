@@ -1,5 +1,5 @@
 /** Letters of a string that are looked for at once; what goes beyond is compared on the opened resource. */
-export const longestPrefix = 12
+const longestPrefix = 12
 const shortestPrefix = 2
 
 /**

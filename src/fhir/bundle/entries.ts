@@ -4,7 +4,7 @@ import { fhirJson } from '#fhir/negotiate.ts'
 import { parseJson, stringifyJson } from '#formats/json.ts'
 
 /** Entries of one Bundle. */
-export const maxEntries = 100
+const maxEntries = 100
 
 /** One entry as it was sent: https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.request */
 export interface Entry {
