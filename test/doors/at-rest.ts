@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 
 /** Every file of a clinic's folder, keyring included, with its bytes. */
-export function filesIn(folder: string): { name: string; bytes: Buffer }[] {
+function filesIn(folder: string): { name: string; bytes: Buffer }[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((each) => each.isFile())
     .map((each) => join(each.parentPath, each.name))

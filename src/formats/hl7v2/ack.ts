@@ -60,7 +60,7 @@ export function acknowledge(
 }
 
 /** Whether it answers another message (ACK, RRE, ORP …): such a message is never answered itself. */
-export function isAcknowledgement(message: Message): boolean {
+function isAcknowledgement(message: Message): boolean {
   const [msh] = message.segments
   return findSegment(message, 'MSA') !== undefined || (msh !== undefined && value(msh, 9) === 'ACK')
 }

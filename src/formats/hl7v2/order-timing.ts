@@ -26,7 +26,7 @@ export function timingSegment(dosage: Dosage, set: number, priority: string | un
 }
 
 /** CQ: a quantity with its unit. */
-export function quantityField(quantity: Quantity): string {
+function quantityField(quantity: Quantity): string {
   const system = quantity.system === 'http://unitsofmeasure.org' ? 'UCUM' : undefined
   const units = quantity.code ? [quantity.code, quantity.unit, system] : [undefined, quantity.unit]
   return composed([numeral(quantity.value), units])

@@ -161,6 +161,11 @@ it.each([
 it('a dosage without a route beside one with a route does not ask for the route to be deleted', () => {
   const [first] = order.dosageInstruction ?? []
   const oral = { coding: [{ system: 'http://snomed.info/sct', code: '26643006', display: 'Oral route' }] }
-  const text = write({ dosageInstruction: [{ ...first, sequence: 1, route: oral }, { ...first, sequence: 2 }] })
+  const text = write({
+    dosageInstruction: [
+      { ...first, sequence: 1, route: oral },
+      { ...first, sequence: 2 },
+    ],
+  })
   expect(text.match(/^RXR.*$/gm)).toEqual(['RXR|26643006^Oral route^SCT'])
 })
