@@ -17,8 +17,8 @@ export interface MappingRun {
   /** Whether `idAt` gave this id. */
   isOwn(id: string): boolean
   warnings: Issue[]
-  /** Canonicals of the code tables that gave something. */
-  tables: Set<string>
+  /** Canonicals of the code tables that gave something, sorted: which was asked first is up to the engine. */
+  readonly tables: readonly string[]
   unmapped(): boolean
 }
 
@@ -84,7 +84,9 @@ export function mappingRun({ messageId, references, derive, findTable }: RunPort
   return {
     functions: functions as MappingFunctions,
     warnings,
-    tables: asked,
+    get tables() {
+      return [...asked].sort()
+    },
     unmapped: () => unmapped,
     idAt,
     isOwn: (id) => own.has(id),
