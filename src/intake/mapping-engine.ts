@@ -17,7 +17,7 @@ export type MappingFunctions = Record<string, (...parameters: never[]) => unknow
 export interface CompiledMapping {
   /**
    * Why jsonata's evaluator runs this text, where it does: what the compiler does not know (`function $sum`,
-   * `node sort`). The result is the same, later: some five times the processor time.
+   * `node sort`). The result is the same, for about ten times the processor time.
    */
   interpreted?: string
   /** Plain JSON out of the mapping; undefined parts left out. Rejects with Failure `internal`, or one a function threw. */

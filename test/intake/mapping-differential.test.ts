@@ -58,19 +58,27 @@ async function bothWays(text: string, input: unknown): Promise<readonly [Outcome
   if ('notCompiled' in compiled) return undefined
   const expected = await outcome(() => expression.evaluate(structuredClone(input), functions))
   const actual = await outcome(() => compiled.run(structuredClone(input), functions))
-  // Where jsonata stumbles over its own feet (a TypeError, without a code), there is nothing to be like.
-  if ('code' in expected && expected.code === 'an error') return undefined
+  if (isNoMeasure(expected)) return undefined
   // It starts all members of an array or object at once: which of their failures is told is a race there.
   const isRace =
     'code' in expected && 'code' in actual && /"value":"[[{]"|"group":/.test(JSON.stringify(tree))
   return isRace ? [expected, expected] : [expected, actual]
 }
 
+/**
+ * Where jsonata stumbles over its own feet (a TypeError, without a code) there is nothing to be like, nor where it had no
+ * time on a busy machine or took width for depth.
+ */
+function isNoMeasure(expected: Outcome): boolean {
+  return 'code' in expected && ['an error', 'D1011', 'D1012'].includes(expected.code)
+}
+
 async function outcome(evaluate: () => unknown): Promise<Outcome> {
   try {
     return { value: shown(await evaluate()) }
   } catch (cause) {
-    return { code: (cause as { code?: string }).code ?? 'an error' }
+    const { code, message } = cause as { code?: string; message?: string }
+    return { code: code ?? /failed with (\w\d+)/.exec(message ?? '')?.[1] ?? 'an error' }
   }
 }
 
@@ -136,6 +144,7 @@ describe('a mapping of ours, compiled', () => {
           const dice = () => chances.next().value as number
           const source = mutated(input.source, dice)
           const [expected, actual] = await mappedBothWays(mapping, { ...input, source })
+          if (isNoMeasure(expected)) return
           if ('value' in expected) mapped++
           expect(actual).toEqual('value' in expected ? expected : { code: expect.anything() })
         },
