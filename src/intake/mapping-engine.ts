@@ -117,15 +117,26 @@ function plain(value: unknown, depth = 0): unknown {
     throw new Failure('internal', 'A mapping computed with a decimal; decimals are texts and stay so')
   }
   if (typeof value === 'function') throw new Failure('internal', 'A mapping returned a function')
+  if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) {
-    const items = value.map((item) => plain(item, depth + 1)).filter((item) => item !== undefined)
+    const items: unknown[] = []
+    for (const each of value) {
+      const item = plain(each, depth + 1)
+      if (item !== undefined) items.push(item)
+    }
     return items.length > 0 ? items : undefined
   }
-  if (typeof value !== 'object' || value === null) return value
-  const members = Object.entries(value)
-    .map(([key, item]) => [key, plain(item, depth + 1)] as const)
-    .filter(([, item]) => item !== undefined)
-  return members.length > 0 ? Object.fromEntries(members) : undefined
+  const members: Record<string, unknown> = {}
+  let empty = true
+  for (const key of Object.keys(value)) {
+    const item = plain((value as Record<string, unknown>)[key], depth + 1)
+    if (item === undefined) continue
+    empty = false
+    // An assignment to this one would not make a member.
+    if (key === '__proto__') Object.defineProperty(members, key, { value: item, enumerable: true, writable: true })
+    else members[key] = item
+  }
+  return empty ? undefined : members
 }
 
 /** JSONata's own messages quote values, so only its code and place are told. */
