@@ -133,7 +133,8 @@ function plain(value: unknown, depth = 0): unknown {
     if (item === undefined) continue
     empty = false
     // An assignment to this one would not make a member.
-    if (key === '__proto__') Object.defineProperty(members, key, { value: item, enumerable: true, writable: true })
+    if (key === '__proto__')
+      Object.defineProperty(members, key, { value: item, enumerable: true, writable: true })
     else members[key] = item
   }
   return empty ? undefined : members
