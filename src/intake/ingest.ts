@@ -216,12 +216,7 @@ export function createIntake(ports: IntakePorts): Intake {
     const found = await store.findReceipt(caller.clientId, messageId, body)
     if (!found) return undefined
     if (found.outcome === 'purged') return { receipt: { outcome: 'purged' }, replayed: true }
-    if (found.outcome === 'differs') {
-      throw new Failure(
-        'conflict',
-        'A different message with this id was taken in before: give this one an id of its own',
-      )
-    }
+    if (found.outcome === 'differs') throw otherMessage()
     const answer = JSON.parse(found.answer) as KeptReceipt
     return { receipt: { ...answer, leaf: await store.logPosition(answer.auditEvent) }, replayed: true }
   }
@@ -231,6 +226,8 @@ export function createIntake(ports: IntakePorts): Intake {
     for (let attempt = 1; ; attempt++) {
       const before = await findReceipt(message.caller, understood.messageId, message.body)
       if (before) {
+        // Of what was purged no hash of the body is kept: only another failed screening may pass for it.
+        if (before.receipt.outcome === 'purged' && understood.purge === undefined) throw otherMessage()
         const patients = patientsIn(before.receipt)
         const act = {
           ...actOf(message, clock.now()),
@@ -298,6 +295,13 @@ export function createIntake(ports: IntakePorts): Intake {
       return found
     },
   }
+}
+
+function otherMessage(): Failure {
+  return new Failure(
+    'conflict',
+    'A different message with this id was taken in before: give this one an id of its own',
+  )
 }
 
 /** Whom a receipt names. */

@@ -181,3 +181,33 @@ describe('the price comes before the sensitive questions', () => {
     expect(text).toContain('2026-01-05T09:17:55Z')
   })
 })
+
+describe('another message under the id of a purged screening', () => {
+  const id = 'purged-and-taken'
+  beforeAll(async () => {
+    const purged = message('eligibility-result/ineligible.in.json', { id })
+    expect((await scene.platform.request('POST', '/ingest/eligibility', purged)).body.outcome).toBe('purged')
+  })
+
+  it.each([
+    ['messages', 'secure-message/patient-to-clinician'],
+    ['eligibility', 'eligibility-result/eligible'],
+    ['prescriptions', 'prescription/active-attested'],
+  ])('is refused at /ingest/%s, not acknowledged and dropped', async (door, name) => {
+    const answer = await scene.platform.request('POST', `/ingest/${door}`, message(`${name}.in.json`, { id }))
+    expect(answer.status, answer.text).toBe(409)
+  })
+
+  it('is not acknowledged in HL7 v2 either', async () => {
+    const order = fixture('prescription-order/us-simple.in.hl7').replace('RDE-20260105-0001', id)
+    const type = { 'content-type': 'application/hl7-v2' }
+    const { text } = await scene.platform.request('POST', '/ingest/hl7v2', order, type)
+    expect(text).not.toMatch(/MSA\|[AC]A\|/)
+  })
+
+  it('while the screening itself is answered as before', async () => {
+    const again = message('eligibility-result/ineligible.in.json', { id })
+    const answer = await scene.platform.request('POST', '/ingest/eligibility', again)
+    expect(answer.body).toEqual({ outcome: 'purged' })
+  })
+})
