@@ -9,7 +9,7 @@ import { confidentialities, createLabeller } from './labels.ts'
 import { createPatientContexts } from './patient-context.ts'
 import { isTreatment } from './purpose.ts'
 import { redact } from './redact.ts'
-import { actorsOf, isPerformer, isSelf, isTreating, type Setting } from './relation.ts'
+import { actorsOf, isKnownParty, isPerformer, isSelf, isTreating, type Setting } from './relation.ts'
 import { isReview } from './review.ts'
 import { findGrant, type Grant, letterOf } from './roles.ts'
 import { covers } from './scopes.ts'
@@ -99,7 +99,7 @@ export function createAccess(options: AccessOptions): Access {
     if (statement.statement === 'deny') {
       return refuse([...reasons, ...statement.reasons], statement.consents)
     }
-    return decideRelated(resource, { setting, grant, statement, reasons, reads: isRead(interaction) })
+    return decideRelated(resource, { setting, grant, statement, reasons, interaction })
   }
 
   /** The glass is broken: no relation and no consent is asked, but a refusal of emergencies holds, and V stays shut. */
@@ -113,19 +113,21 @@ export function createAccess(options: AccessOptions): Access {
 
   async function decideRelated(
     resource: Resource,
-    { setting, grant, statement, reasons, reads }: Relating,
+    { setting, grant, statement, reasons, interaction }: Relating,
   ): Promise<Decision> {
     const { consents } = statement
     // Somebody's proxy is only who is named: a permit of a purpose to everybody makes nobody a proxy.
     const consented = statement.statement === 'permit' && (grant.condition !== 'consent' || statement.named)
     // A permit opens what is there; it makes nobody an author.
-    if (consented && reads && (grant.condition === 'own' || grant.condition === 'consent')) {
+    if (consented && isRead(interaction) && (grant.condition === 'own' || grant.condition === 'consent')) {
       return permit([...reasons, ...statement.reasons], consents, grant)
     }
     if (grant.condition === 'consent') return refuse([...reasons, ...statement.reasons])
-    const isRelated = grant.condition === 'own' ? isTreating : isPerformer
     const relation = grant.condition === 'own' ? 'treating' : 'performer'
-    if (!(await isRelated(resource, setting))) return refuse([...reasons, `not-${relation}`], consents)
+    const isNew = grant.condition === 'own' && interaction === 'create' && setting.patient !== undefined
+    const isTreatingParty = isNew ? () => isKnownParty(setting) : () => isTreating(resource, setting)
+    const isRelated = grant.condition === 'own' ? isTreatingParty : () => isPerformer(resource, setting)
+    if (!(await isRelated())) return refuse([...reasons, `not-${relation}`], consents)
     if (!consented && !isTreatment(setting.caller.purpose)) return refuse([...reasons, relation, 'purpose'])
     return permit([...reasons, relation, ...statement.reasons], consents, grant)
   }
@@ -157,7 +159,7 @@ interface Relating {
   grant: Grant
   statement: Statement
   reasons: string[]
-  reads: boolean
+  interaction: Interaction
 }
 
 const notAsked: Statement = Object.freeze({ statement: 'none', named: false, consents: [], reasons: [] })

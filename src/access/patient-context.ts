@@ -204,8 +204,21 @@ async function loadDealings(store: Store, patient: Reference): Promise<DealingSe
 }
 
 function addDealings({ parties, dispensers }: DealingSets, resource: Resource) {
-  for (const party of partiesOf(resource)) parties.add(party)
+  if (makesParties(resource)) for (const party of partiesOf(resource)) parties.add(party)
   for (const dispenser of dispensersOf(resource)) dispensers.add(dispenser)
+}
+
+/**
+ * Drafts, proposals and Tasks may be handed in about anybody by anybody who may hand in such things: a relation that
+ * they claim is a claim and no more.
+ */
+function makesParties(resource: Resource): boolean {
+  if (resource.resourceType === 'Task') return false
+  if (resource.resourceType !== 'MedicationRequest') return true
+  const { status, intent } = resource
+  return (
+    !['draft', 'cancelled', 'entered-in-error'].includes(status) && !['proposal', 'plan'].includes(intent)
+  )
 }
 
 /** The organization an order names to dispense it: none while it is a draft or a proposal, or only reported (R9). */

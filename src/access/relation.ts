@@ -16,6 +16,17 @@ export interface Setting {
 }
 
 /**
+ * Whether the caller is a party of the patient's before it writes: named for the patient, or in dealings already. What
+ * is only now handed in says nothing about who may: whoever names itself in it would be let in by its own word.
+ */
+export async function isKnownParty(setting: Setting): Promise<boolean> {
+  const isCaller = await identity(setting)
+  const { context, contexts, patient, now } = setting
+  if (context && current(context.parties, now).some(isCaller)) return true
+  return patient !== undefined && some((await contexts.dealings(patient)).parties, isCaller)
+}
+
+/**
  * Whether the caller is a treating party of the resource (J29): one of its own parties, or of the patient's. A client's
  * organization counts when one of its people, or a care team they are in, is the party.
  */

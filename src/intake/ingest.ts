@@ -255,8 +255,13 @@ export function createIntake(ports: IntakePorts): Intake {
     const act = { ...actOf(message, at), outcomeText: 'preview', outcome: 'success' } as const
     await store.commit({ audit: audit.record({ ...act, patients: [], entities: [] }) })
     if (!made) return { resources: [], issues: understood.warnings, deliveries: [], purged: true }
+    // A stub says that nobody had the identifier yet: that is for who keeps the lists of people.
+    const shown = made.writes.filter(
+      (resource) =>
+        made.mapped.includes(resource) || access.gate(message.caller, 'create', resource.resourceType).permit,
+    )
     return {
-      resources: [...made.writes, ...made.followUps.writes.map(({ resource }) => resource)],
+      resources: [...shown, ...made.followUps.writes.map(({ resource }) => resource)],
       issues: made.warnings,
       mapping: made.mapping,
       deliveries: made.deliveries.map(({ destination, resources }) => ({
