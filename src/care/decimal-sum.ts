@@ -18,9 +18,16 @@ export function compareSum(parts: readonly unknown[], whole: unknown, times: num
   return sum === most ? 0 : sum < most ? -1 : 1
 }
 
+/** No amount of anything dispensed is longer; sums of longer ones would hold the process up. */
+const maxDigits = 100
+
 function scaledOf(value: unknown): Scaled | undefined {
-  const form = /^(-?\d+)(?:\.(\d+))?$/.exec(decimalText(value) ?? '')
-  if (!form) return undefined
-  const fraction = form[2] ?? ''
-  return { units: BigInt(`${form[1]}${fraction}`), scale: fraction.length }
+  const text = decimalText(value) ?? ''
+  const form = /^(-?\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text)
+  if (!form || text.length > maxDigits) return undefined
+  const [, whole = '', fraction = '', power = '0'] = form
+  const exponent = Number(power)
+  if (Math.abs(exponent) > maxDigits) return undefined
+  const units = BigInt(`${whole}${fraction}`) * 10n ** BigInt(Math.max(exponent - fraction.length, 0))
+  return { units, scale: Math.max(fraction.length - exponent, 0) }
 }

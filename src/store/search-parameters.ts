@@ -295,7 +295,7 @@ export const generalParameters: readonly SearchParameter[] = [
 export const lastUpdated: SearchParameter = { name: '_lastUpdated', kind: 'date', paths: [] }
 
 export function searchParameter(type: string, name: string): SearchParameter | undefined {
-  const own = searchParameters[type]
+  const own = Object.hasOwn(searchParameters, type) ? searchParameters[type] : undefined
   return (
     own && (own.find((each) => each.name === name) ?? generalParameters.find((each) => each.name === name))
   )

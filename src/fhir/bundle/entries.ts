@@ -94,7 +94,7 @@ export function requestOf(entry: Entry, outer: DoorRequest): DoorRequest {
 
 /** A JSON Patch travels as Binary: https://hl7.org/fhir/R4/http.html#patch */
 function bodyOf(resource: unknown): { type: string; body: Uint8Array } {
-  if (resource === undefined) return { type: fhirJson, body: new Uint8Array(0) }
+  if (resource === undefined || resource === null) return { type: fhirJson, body: new Uint8Array(0) }
   const { resourceType, contentType, data } = resource as Record<string, unknown>
   if (resourceType === 'Binary' && typeof contentType === 'string' && typeof data === 'string') {
     return { type: contentType, body: fromBase64(data) }

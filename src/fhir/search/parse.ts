@@ -98,7 +98,7 @@ function emptySearch(type: string): Search {
 }
 
 function readParameter(call: Pick<Call, 'ports'>, search: Search, key: string, text: string): void {
-  const control = controls[key]
+  const control = Object.hasOwn(controls, key) ? controls[key] : undefined
   if (control) {
     if (search.used.has(key)) throw new Failure('malformed', `The parameter ${key} stands more than once.`)
     control(search, text)
