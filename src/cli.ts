@@ -78,7 +78,8 @@ client
   .command('list')
   .description('registered clients')
   .action(() =>
-    withClinic(async ({ store }) => {
+    withClinic(async ({ gateway, store }) => {
+      await looked(gateway, 'clients listed')
       const clients = (await store.registrations('client')).map(({ json }) => JSON.parse(json))
       say(
         clients.map(({ jwks: _, ...rest }) => rest),
@@ -148,8 +149,14 @@ deliveries
   .command('list')
   .option('--limit <count>', 'newest first', '50')
   .action((options: { limit: string }) =>
-    withClinic(async ({ store }) => {
-      const rows = await store.deliveries(Number(options.limit))
+    withClinic(async ({ gateway, store }) => {
+      const limit = Number(options.limit)
+      if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) {
+        throw new Failure('invalid', '--limit is a whole number from 1 to 10000')
+      }
+      const rows = await store.deliveries(limit)
+      const patients = [...new Set(rows.flatMap(({ patient }) => patient ?? []))]
+      await looked(gateway, 'deliveries listed', patients)
       say(
         rows,
         rows
@@ -212,6 +219,20 @@ const commandLine: Caller = {
   actors: [],
   purpose: 'HOPERAT',
   grants: [],
+}
+
+/** Who looks at the command line is told to the log as at any other door. */
+function looked(gateway: OpenClinic['gateway'], outcomeText: string, patients: readonly Reference[] = []) {
+  const requestId = crypto.randomUUID()
+  return gateway.tell({
+    kind: 'read',
+    outcome: 'success',
+    outcomeText,
+    caller: commandLine,
+    requestId,
+    patients,
+    entities: [],
+  })
 }
 
 async function withClinic(act: (clinic: OpenClinic) => Promise<void>): Promise<void> {

@@ -41,10 +41,14 @@ function dataEntity(reference: string, index: number): string {
   return `{"what":{"reference":${JSON.stringify(reference)}},${type},${domainResource}}`
 }
 
+/** Characters of a request that are kept: the log cannot forget, and must not grow by what anybody cares to send. */
+const maxKept = 8192
+
 /** The request as it was sent, base64; readable only as far as it names no values. Results are not told (BALP). */
 function queryEntity({ kind, query: text }: Act, detail: string): string {
   if (text === undefined) return `{${query}${detail}}`
-  const clean = withoutSecrets(text, kind === 'token')
+  const kept = text.length > maxKept ? `${text.slice(0, maxKept)}…` : text
+  const clean = withoutSecrets(kept, kind === 'token')
   return `{${query},"description":${JSON.stringify(describeQuery(clean))},"query":"${encodeQuery(clean)}"${detail}}`
 }
 

@@ -6,10 +6,15 @@ export function operationOutcome(failure: Failure): OperationOutcome {
   return outcomeOf(failure.issues, failures[failure.kind].issue)
 }
 
+/** Nobody mends more at a time, and an answer must not be larger than what was asked. */
+const maxIssues = 100
+
 export function outcomeOf(issues: readonly Issue[], code: string): OperationOutcome {
+  const more = issues.length - maxIssues
+  const rest: Issue[] = more > 0 ? [{ severity: 'information', text: `and ${more} more` }] : []
   return {
     resourceType: 'OperationOutcome',
-    issue: issues.map((issue) => ({
+    issue: [...issues.slice(0, maxIssues), ...rest].map((issue) => ({
       severity: issue.severity ?? 'error',
       code: (issue.code ?? code) as OperationOutcome['issue'][0]['code'],
       diagnostics: issue.text,

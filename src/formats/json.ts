@@ -61,6 +61,7 @@ function parse(text: string, scan: Scan): unknown {
   try {
     return scan.exactNumbers ? JSON.parse(text, keepDigits) : JSON.parse(text)
   } catch (cause) {
+    if (cause instanceof Failure) throw cause
     // The parser's own message quotes the text, which may be about a patient: it stays in no failure.
     const at = /position (\d+)/.exec(String(cause))?.[1]
     throw new Failure(
@@ -70,8 +71,15 @@ function parse(text: string, scan: Scan): unknown {
   }
 }
 
+/** Digits and exponent of a number: far more than any amount needs, and little enough to reckon with. */
+const maxNumber = 100
+const hugeExponent = /[eE][+-]?\d{4,}$/
+
 function keepDigits(_key: string, value: unknown, context: { source?: string }): unknown {
   if (typeof value !== 'number' || context.source === undefined) return value
+  if (context.source.length > maxNumber || hugeExponent.test(context.source)) {
+    throw new Failure('malformed', `A number has more than ${maxNumber} digits or an exponent beyond 999.`)
+  }
   return String(value) === context.source && Number.isSafeInteger(value)
     ? value
     : JSON.rawJSON(context.source)

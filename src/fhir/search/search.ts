@@ -16,9 +16,15 @@ export function searchByGet(call: Call): Promise<Answer> {
   return search(call, call.request.query)
 }
 
+/** Bytes of a form: a search has a few parameters, of a few hundred values at the most. */
+const maxForm = 64 * 1024
+
 /** The same by POST to `_search`: parameters in the body, and in the URL too. */
 export function searchByPost(call: Call): Promise<Answer> {
   requireFormBody(call.request)
+  if (call.request.body.length > maxForm) {
+    throw new Failure('too-large', `A search form has at most ${maxForm} bytes; ask in several searches.`)
+  }
   const form = new URLSearchParams(new TextDecoder().decode(call.request.body))
   return search(call, new URLSearchParams([...call.request.query, ...form]))
 }
