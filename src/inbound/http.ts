@@ -121,7 +121,8 @@ async function authenticated(c: Door, requestId: string, options: HttpOptions): 
 async function open(c: Door, requestId: string): Promise<Omit<DoorRequest, 'caller'>> {
   const url = new URL(c.req.url)
   return {
-    method: c.req.method,
+    // Hono asks what answers GET and drops the body; the rooms need not know (RFC 9110 §9.3.2).
+    method: c.req.method === 'HEAD' ? 'GET' : c.req.method,
     path: url.pathname.slice(1),
     query: url.searchParams,
     header: (name) => c.req.header(name),

@@ -18,6 +18,7 @@ describe('fhir-kit-client', () => {
   let close: () => void
   let clientOf: (token: string) => Client
   let patient: string
+  let base: string
 
   beforeAll(async () => {
     const server = createAdaptorServer({ fetch: (request) => app.fetch(request) })
@@ -46,6 +47,7 @@ describe('fhir-kit-client', () => {
         throw fault
       },
     })
+    base = address
     clientOf = (token) => new Client({ baseUrl: address, bearerToken: token })
     close = () => server.close()
     callers.set('platform', {
@@ -106,6 +108,25 @@ describe('fhir-kit-client', () => {
       type: 'history',
       entry: [{ resource: updated }, { resource: made }],
     })
+  })
+
+  it('answers HEAD as GET without the body, and puts it on record as a read', async () => {
+    const { id } = await clientOf('treating').create({ resourceType: 'Communication', body: message('one') })
+    const head = (path: string, token = 'treating') =>
+      fetch(`${base}/${path}`, { method: 'HEAD', headers: { authorization: `Bearer ${token}` } })
+    const before = await open.store.logSize()
+    const seen = await head(`Communication/${id}`)
+    expect([seen.status, seen.headers.get('etag'), await seen.text()]).toEqual([200, 'W/"1"', ''])
+    const events = await open.store.search({ type: 'AuditEvent', criteria: [], limit: 100 })
+    const acts = events
+      .map(({ stored }) => stored.json)
+      .filter((json) => json.includes(`Communication/${id}`))
+    expect(acts.map((json) => JSON.parse(json).action).sort()).toEqual(['C', 'R'])
+    expect((await head(`Communication?patient=${patient}`)).status).toBe(200)
+    expect((await head(`Communication/${id}`, 'other')).status).toBe(404)
+    expect(await open.store.logSize()).toBe(before + 3)
+    expect((await head(`Communication/${id}`, 'nobody')).status).toBe(401)
+    expect((await head('metadata')).status).toBe(200)
   })
 
   it('creates only what is not there, by If-None-Exist', async () => {
