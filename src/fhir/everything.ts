@@ -1,12 +1,13 @@
 import { Failure } from '#core/failure.ts'
+import { outcomeOf } from '#core/outcome.ts'
 import { dateRange } from '#store/date-range.ts'
 import { searchParameter, searchParameters } from '#store/search-parameters.ts'
 import type { Answer, Call } from './call.ts'
 import { ok } from './respond.ts'
-import { type BundleLink, bundleText, searchEntry } from './search/bundle.ts'
+import { type BundleLink, bundleText, outcomeEntry, searchEntry } from './search/bundle.ts'
 import { readSearch } from './search/chain.ts'
 import { openContinuation, sealContinuation } from './search/cursor.ts'
-import { findIncluded } from './search/include.ts'
+import { findSomeReferred } from './search/include.ts'
 import type { Include } from './search/include-table.ts'
 import { fillPage, type Position } from './search/page.ts'
 import { absent, requireVisible, type Shown } from './show.ts'
@@ -22,7 +23,8 @@ const compartment = Object.keys(searchParameters).filter(
 
 /**
  * https://hl7.org/fhir/R4/patient-operation-everything.html: the patient, all that is about the patient and who is named
- * in it, as far as the caller may search and see each. Pages end where they are full, types in the order of the table.
+ * in it, as far as the caller may search and see each. Pages end where they are full, types in the order of the table;
+ * where more are named than go along with a page, an OperationOutcome says so.
  */
 export async function everything(call: Call): Promise<Answer> {
   const { asked, after } = readAsked(call)
@@ -31,7 +33,7 @@ export async function everything(call: Call): Promise<Answer> {
   const patient = await requireVisible(call, stored)
   const first = after === undefined ? [patient] : []
   const { matches, next } = await fill(call, asked, asked.count - first.length, after)
-  const included = await findIncluded(call, { includes: peopleOf, revincludes: [] }, [...first, ...matches])
+  const { included, complete } = await findSomeReferred(call, peopleOf, [...first, ...matches])
   for (const shown of [...matches, ...included]) {
     traceDecision(call.trail, shown.decision)
     tracePatient(call.trail, shown.resource)
@@ -46,11 +48,23 @@ export async function everything(call: Call): Promise<Answer> {
   const entries = [
     ...[...first, ...matches].map((shown) => searchEntry(base, shown.stored, shown.text, 'match')),
     ...included.map((shown) => searchEntry(base, shown.stored, shown.text, 'include')),
+    ...(complete ? [] : [outcomeEntry(leftOut)]),
   ]
   return {
     response: ok(bundleText({ id: ids.random(), type: 'searchset', at: clock.now(), links, entries })),
   }
 }
+
+/** One message may name thousands: the rest of the file must not be lost over it. */
+const leftOut = outcomeOf(
+  [
+    {
+      severity: 'information',
+      text: 'More people and organizations are named here than go along with one page: read those that are missing, or lower _count.',
+    },
+  ],
+  'incomplete',
+)
 
 /** Professionals and organizations named in what is shown. */
 const peopleOf: readonly Include[] = [...compartment, 'Patient'].flatMap((source) =>

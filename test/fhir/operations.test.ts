@@ -111,4 +111,37 @@ describe('$everything', () => {
       await open.ask('GET', 'Patient/none/$everything'),
     )
   })
+
+  it('leaves out whom it has no room for, and says so', async () => {
+    await put({ resourceType: 'Practitioner', id: 'ehr.d' })
+    await put({ resourceType: 'Patient', id: 'ehr.1' })
+    const many = Array.from({ length: 20_000 }, (_, n) => ({ reference: `Practitioner/ehr.${n}` }))
+    const recipient = [{ reference: 'Practitioner/ehr.d' }, ...many]
+    const subject = { reference: 'Patient/ehr.1' }
+    await put({
+      resourceType: 'Communication',
+      id: 'ehr.a',
+      status: 'completed',
+      subject,
+      recipient,
+    } as never)
+    await put({ resourceType: 'Communication', id: 'ehr.b', status: 'completed', subject } as never)
+    const { status, json, body } = await open.ask('GET', 'Patient/ehr.1/$everything')
+    expect(status, body.slice(0, 500)).toBe(200)
+    const entries: { resource: { id: string }; search: { mode: string } }[] = json.entry
+    const outcome = entries.pop()
+    expect(entries.map(({ resource, search }) => [resource.id, search.mode])).toEqual([
+      ['ehr.1', 'match'],
+      ['ehr.a', 'match'],
+      ['ehr.b', 'match'],
+      ['ehr.d', 'include'],
+    ])
+    expect(outcome).toMatchObject({
+      resource: {
+        resourceType: 'OperationOutcome',
+        issue: [{ severity: 'information', code: 'incomplete' }],
+      },
+      search: { mode: 'outcome' },
+    })
+  })
 })

@@ -1,3 +1,4 @@
+import type { OperationOutcome } from 'fhir/r4'
 import type { Stored } from '#core/ports.ts'
 
 export interface BundleLink {
@@ -40,6 +41,11 @@ export function searchEntry(
   mode: 'match' | 'include',
 ): string {
   return `{"fullUrl":${urlOf(base, stored)},"resource":${resource},"search":{"mode":"${mode}"}}`
+}
+
+/** What is to be said about a search beside what it found: https://hl7.org/fhir/R4/search.html#entries */
+export function outcomeEntry(outcome: OperationOutcome): string {
+  return JSON.stringify({ resource: outcome, search: { mode: 'outcome' } })
 }
 
 /** https://hl7.org/fhir/R4/http.html#history: what was asked for each version, and what came of it. */

@@ -46,6 +46,20 @@ export async function findIncluded(
   return all
 }
 
+/**
+ * What the matches refer to, as many as go along with one page, those named first; `complete` says whether that was all.
+ * For who cannot ask for less.
+ */
+export async function findSomeReferred(
+  call: Call,
+  includes: readonly Include[],
+  matches: readonly Shown[],
+): Promise<{ included: Shown[]; complete: boolean }> {
+  const wanted = wantedOf(includes, matches, new Set(matches.map(nameOf)))
+  const included = await readVisible(call, wanted.slice(0, maxIncluded))
+  return { included, complete: wanted.length <= maxIncluded }
+}
+
 function tooMuch(): Failure {
   return new Failure('too-costly', 'Too much to include in one page; lower _count.')
 }
@@ -60,11 +74,24 @@ async function findReferred(
   from: readonly Shown[],
   known: ReadonlySet<string>,
 ): Promise<Shown[]> {
+  const wanted = wantedOf(includes, from, known)
+  if (wanted.length > maxIncluded) throw tooMuch()
+  return readVisible(call, wanted)
+}
+
+/** Each once, in the order in which they are named. */
+function wantedOf(
+  includes: readonly Include[],
+  from: readonly Shown[],
+  known: ReadonlySet<string>,
+): string[] {
   const referred = from.flatMap((shown) => includes.flatMap((include) => referencesOf(include, shown)))
-  const wanted = new Set(referred.filter((each) => !known.has(each)))
-  if (wanted.size > maxIncluded) throw tooMuch()
+  return [...new Set(referred.filter((each) => !known.has(each)))]
+}
+
+async function readVisible(call: Call, references: readonly string[]): Promise<Shown[]> {
   const found = await Promise.all(
-    [...wanted].map(async (reference) => {
+    references.map(async (reference) => {
       const [type = '', id = ''] = reference.split('/')
       if (!call.ports.access.gate(call.request.caller, 'read', type).permit) return undefined
       const stored = await call.ports.store.read(type, id)
