@@ -182,6 +182,47 @@ describe('a transaction', () => {
     expect(next.json.entry[0].response.etag).toBe('W/"2"')
   })
 
+  it('with two dispenses of one order is refused and says which they are; one after the other they are counted', async () => {
+    const subject = { reference: 'Patient/1' }
+    const medicationCodeableConcept = { text: 'x' }
+    for (const id of ['rx', 'ry']) {
+      const dispenseRequest = { quantity: { value: 100, unit: 'mL' } }
+      const coded = { resourceType: 'MedicationRequest', status: 'active', intent: 'order' } as const
+      const order = {
+        ...coded,
+        id,
+        meta: { versionId: '1' },
+        subject,
+        medicationCodeableConcept,
+        dispenseRequest,
+      }
+      const write = { resource: order, version: 1, updated: open.clock.now() }
+      await open.store.commit({ audit: [], writes: [write] })
+    }
+    const dispense = (order: string) =>
+      entry('POST', 'MedicationDispense', {
+        resourceType: 'MedicationDispense',
+        status: 'completed',
+        medicationCodeableConcept,
+        subject,
+        authorizingPrescription: [{ reference: `MedicationRequest/${order}` }],
+        whenHandedOver: '2026-02-01T10:00:00Z',
+        quantity: { value: 50, unit: 'mL' },
+      })
+    const refused = await post('transaction', dispense('rx'), dispense('ry'), dispense('rx'))
+    expect(refused.status).toBe(409)
+    expect(refused.json.issue.map(({ expression }: { expression: string[] }) => expression[0])).toEqual([
+      'Bundle.entry[0]',
+      'Bundle.entry[2]',
+    ])
+    expect(refused.json.issue[0].diagnostics).toContain('one after the other')
+    expect(await count('MedicationDispense')).toBe(0)
+    expect((await post('transaction', dispense('rx'), dispense('ry'))).status).toBe(200)
+    expect((await post('transaction', dispense('rx'))).status).toBe(200)
+    const status = async (id: string) => (await open.ask('GET', `MedicationRequest/${id}`)).json.status
+    expect([await status('rx'), await status('ry')]).toEqual(['completed', 'active'])
+  })
+
   it('fifty of them with the same condition make one resource', async () => {
     const made = entry('POST', 'Patient', patient, {
       fullUrl: urn,

@@ -3,7 +3,7 @@ import type { Interaction } from '#core/caller.ts'
 import type { NewDelivery, Nonce, ResourceWrite } from '#core/commit.ts'
 import { Failure } from '#core/failure.ts'
 import type { DoorRequest, DoorResponse } from '#core/http.ts'
-import type { Call, FhirPorts } from '#fhir/call.ts'
+import type { Answer, Call, FhirPorts } from '#fhir/call.ts'
 import { matchRoute } from '#fhir/match.ts'
 import { answerOnRecord, auditOf, interact, openCall, refusedOnRecord } from '#fhir/on-record.ts'
 import { ok } from '#fhir/respond.ts'
@@ -94,12 +94,14 @@ async function prepare(
   requireDistinct(targets)
   const resolved = await resolveReferences(targets, doing.trail)
   const prepared: Prepared = { responses: new Map(), writes: [], deliveries: [], nonces: [], audit: [] }
+  const claims = new Map<number, string[]>()
   for (const target of resolved.toSorted(
     (a, b) => order.indexOf(a.entry.method) - order.indexOf(b.entry.method),
   )) {
-    await within(target.entry, () => perform(ports, request, target, doing, prepared))
+    const answer = await within(target.entry, () => perform(ports, request, target, doing, prepared))
+    claims.set(target.entry.at, claimsOf(answer))
   }
-  requireOnce(prepared.writes)
+  requireApart(claims)
   return prepared
 }
 
@@ -116,7 +118,7 @@ async function perform(
   target: Target,
   doing: Doing,
   prepared: Prepared,
-): Promise<void> {
+): Promise<Answer> {
   const request = requestOf(target.entry, outer)
   doing.trail = createTrail()
   const matched = matchRoute(request, ports.types ?? [])
@@ -134,6 +136,7 @@ async function perform(
   prepared.deliveries.push(...(answer.deliveries ?? []))
   prepared.nonces.push(...(answer.nonces ?? []))
   prepared.audit.push(...auditOf(ports, request, doing.trail, { kind: doing.kind, outcome: 'success' }))
+  return answer
 }
 
 /** Which entry it was. */
@@ -157,9 +160,28 @@ function requireDistinct(targets: readonly Target[]): void {
     throw new Failure('malformed', 'Two entries of a transaction write the same resource; send one for each.')
 }
 
-/** What follows from one entry by the rules of care may be what another entry writes. */
-function requireOnce(writes: readonly ResourceWrite[]): void {
-  const versions = writes.map(({ resource, version }) => `${resource.resourceType}/${resource.id}/${version}`)
-  if (new Set(versions).size < versions.length)
-    throw new Failure('conflict', 'Two entries change the same resource; send them one after the other.')
+/** What an entry must be the only one to change, or to have looked through. */
+function claimsOf({ writes = [], nonces = [] }: Answer): string[] {
+  return [
+    ...writes.map(({ resource, version }) => `${resource.resourceType}/${resource.id}/${version}`),
+    ...nonces.map(({ issuer }) => issuer),
+  ]
+}
+
+/**
+ * What follows from one entry by the rules of care may be what another entry writes, or rest on a sum that another one
+ * changes (two dispenses of one order): each was worked out without the other, so neither would be right.
+ */
+function requireApart(claims: ReadonlyMap<number, readonly string[]>): void {
+  const claimants = new Map<string, number[]>()
+  for (const [at, names] of claims)
+    for (const name of new Set(names)) claimants.set(name, [...(claimants.get(name) ?? []), at])
+  const colliding = new Set([...claimants.values()].filter(({ length }) => length > 1).flat())
+  if (colliding.size === 0) return
+  const text =
+    'Entries change or count the same, such as two dispenses of one order; send them one after the other.'
+  throw new Failure(
+    'conflict',
+    [...colliding].sort((a, b) => a - b).map((at) => ({ text, expression: `Bundle.entry[${at}]` })),
+  )
 }
