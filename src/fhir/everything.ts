@@ -55,6 +55,11 @@ export async function everything(call: Call): Promise<Answer> {
   }
 }
 
+/** Throws what the operation would for how it is asked. */
+export function requireEverything(call: Call): void {
+  readAsked(call)
+}
+
 /** One message may name thousands: the rest of the file must not be lost over it. */
 const leftOut = outcomeOf(
   [

@@ -36,6 +36,11 @@ export async function typeHistory(call: Call): Promise<Answer> {
   return answer(call, call.type, page)
 }
 
+/** Throws what the history would for how it is asked. */
+export function requireHistory(call: Call): void {
+  readAsked(call)
+}
+
 interface Page {
   asked: Asked
   entries: string[]

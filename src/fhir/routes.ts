@@ -1,14 +1,14 @@
 import type { Interaction } from '#core/caller.ts'
 import { searchParameters } from '#store/search-parameters.ts'
-import type { Interact } from './call.ts'
+import type { Call, Interact } from './call.ts'
 import { conditionalDelete, conditionalUpdate } from './conditional.ts'
 import { create } from './create.ts'
 import { deleteResource } from './delete.ts'
-import { everything } from './everything.ts'
-import { history, typeHistory } from './history.ts'
+import { everything, requireEverything } from './everything.ts'
+import { history, requireHistory, typeHistory } from './history.ts'
 import { conditionalPatch, patch } from './patch/patch.ts'
 import { read } from './read.ts'
-import { searchByGet, searchByPost } from './search/search.ts'
+import { requireSearch, searchByGet, searchByPost } from './search/search.ts'
 import { update } from './update.ts'
 import { validate } from './validate.ts'
 import { vread } from './vread.ts'
@@ -22,6 +22,8 @@ export interface Route {
   /** What access is asked for, what the audit tells, and what the CapabilityStatement lists. */
   kind: Interaction
   interact: Interact
+  /** Throws what is wrong in how it is asked, before it is done: a transaction must know that ahead (reads only). */
+  requireAsked?(call: Call): void | Promise<void>
   /** An operation, and its definition. */
   operation?: { name: string; definition: string }
   /** Where it is served; every type where not given. */
@@ -41,10 +43,28 @@ const validation = {
 export const routes: readonly Route[] = [
   { method: 'GET', path: ['[type]', '[id]'], kind: 'read', interact: read },
   { method: 'GET', path: ['[type]', '[id]', '_history', '[version]'], kind: 'vread', interact: vread },
-  { method: 'GET', path: ['[type]', '[id]', '_history'], kind: 'history', interact: history },
-  { method: 'GET', path: ['[type]', '_history'], kind: 'history', interact: typeHistory },
-  { method: 'GET', path: ['[type]'], kind: 'search', interact: searchByGet },
-  { method: 'POST', path: ['[type]', '_search'], kind: 'search', interact: searchByPost },
+  {
+    method: 'GET',
+    path: ['[type]', '[id]', '_history'],
+    kind: 'history',
+    interact: history,
+    requireAsked: requireHistory,
+  },
+  {
+    method: 'GET',
+    path: ['[type]', '_history'],
+    kind: 'history',
+    interact: typeHistory,
+    requireAsked: requireHistory,
+  },
+  { method: 'GET', path: ['[type]'], kind: 'search', interact: searchByGet, requireAsked: requireSearch },
+  {
+    method: 'POST',
+    path: ['[type]', '_search'],
+    kind: 'search',
+    interact: searchByPost,
+    requireAsked: requireSearch,
+  },
   { method: 'POST', path: ['[type]'], kind: 'create', interact: create },
   { method: 'PUT', path: ['[type]', '[id]'], kind: 'update', interact: update },
   { method: 'PUT', path: ['[type]'], kind: 'update', interact: (call) => conditionalUpdate(call) },
@@ -58,6 +78,7 @@ export const routes: readonly Route[] = [
     path: ['[type]', '[id]', '$everything'],
     kind: 'read',
     interact: everything,
+    requireAsked: requireEverything,
     operation: { name: 'everything', definition: `${definitions}/Patient-everything` },
     types: ['Patient'],
   },

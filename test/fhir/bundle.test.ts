@@ -182,6 +182,48 @@ describe('a transaction', () => {
     expect(next.json.entry[0].response.etag).toBe('W/"2"')
   })
 
+  it.each([
+    ['Patient?colour=red', 400],
+    ['Patient?birthdate=soon', 400],
+    ['Patient?organization.colour=red', 400],
+    ['Patient?_cursor=made-up&active=true', 400],
+    ['Patient/ehr.1/_history?_count=none', 400],
+    ['Patient/_history?_since=soon', 400],
+    ['Patient/ehr.1/$everything?_count=0', 400],
+    ['Patient/ehr.1?_format=xml', 406],
+    ['Nonsense/1', 404],
+    ['Task?patient=ehr.1', 403],
+  ])('that asks to read %s does nothing', async (url, expected) => {
+    open.policy.closed.add('search Task')
+    const before = await open.store.logSize()
+    const { status, json, body } = await post(
+      'transaction',
+      entry('POST', 'Patient', patient),
+      entry('GET', url),
+    )
+    expect([status, json.issue?.[0].expression], body).toEqual([expected, ['Bundle.entry[1]']])
+    expect(await open.store.logSize()).toBe(before + 1)
+    expect(await count('Patient')).toBe(0)
+  })
+
+  it('that is committed is answered as such, whatever becomes of a read after it', async () => {
+    const { search } = open.store
+    open.store.onCommit(({ writes = [] }) => {
+      if (writes.length > 0) open.store.search = () => Promise.reject(new Error('The disk is gone.'))
+    })
+    const { status, json } = await post(
+      'transaction',
+      entry('GET', 'Patient?identifier=urn:mrn|1'),
+      entry('POST', 'Patient', patient),
+      entry('GET', 'Patient/none'),
+    )
+    open.store.search = search
+    expect([status, ...statuses(json)]).toEqual([200, '500', '201', '404'])
+    expect(json.entry[0].response.outcome.issue[0]).toMatchObject({ severity: 'error', code: 'exception' })
+    expect(json.entry[1].resource.id).toBeDefined()
+    expect(await count('Patient')).toBe(1)
+  })
+
   it('with two dispenses of one order is refused and says which they are; one after the other they are counted', async () => {
     const subject = { reference: 'Patient/1' }
     const medicationCodeableConcept = { text: 'x' }

@@ -6,7 +6,8 @@ import type { DoorRequest, DoorResponse } from '#core/http.ts'
 import type { Answer, Call, FhirPorts } from '#fhir/call.ts'
 import { matchRoute } from '#fhir/match.ts'
 import { answerOnRecord, auditOf, interact, openCall, refusedOnRecord } from '#fhir/on-record.ts'
-import { ok } from '#fhir/respond.ts'
+import { failureResponse, ok } from '#fhir/respond.ts'
+import type { Route } from '#fhir/routes.ts'
 import { bundleText } from '#fhir/search/bundle.ts'
 import { createTrail, type Trail } from '#fhir/trail.ts'
 import { type Entry, requestOf, responseEntry } from './entries.ts'
@@ -34,11 +35,11 @@ export async function transact(
   const doing: Doing = { kind: 'create', trail: createTrail() }
   const served: FhirPorts = { ...ports, types }
   try {
+    const reading = entries.filter(isRead)
+    for (const entry of reading)
+      await within(entry, () => requireAsked(served, requestOf(entry, request), doing))
     const responses = await written(served, request, entries, doing)
-    for (const entry of entries) {
-      if (!isRead(entry)) continue
-      responses.set(entry.at, await answerOnRecord(ports, requestOf(entry, request), types))
-    }
+    for (const entry of reading) responses.set(entry.at, await readAfter(ports, request, types, entry))
     const head = { id: ports.ids.random(), at: ports.clock.now(), links: [] }
     const texts = entries.flatMap(({ at }) => responses.get(at) ?? []).map(responseEntry)
     return ok(bundleText({ ...head, type: 'transaction-response', entries: texts }))
@@ -49,6 +50,27 @@ export async function transact(
 
 function isRead({ method, path }: Entry): boolean {
   return method === 'GET' || (method === 'POST' && path.endsWith('/_search'))
+}
+
+/** A read that no route has, that is not allowed or asked wrongly refuses the whole, while nothing is done yet. */
+async function requireAsked(ports: FhirPorts, request: DoorRequest, doing: Doing): Promise<void> {
+  const { call, route } = open(ports, request, doing)
+  await route.requireAsked?.(call)
+}
+
+/** What was written stands: whatever becomes of a read now is that read's own answer. */
+async function readAfter(
+  ports: FhirPorts,
+  request: DoorRequest,
+  types: readonly string[],
+  entry: Entry,
+): Promise<DoorResponse> {
+  try {
+    return await answerOnRecord(ports, requestOf(entry, request), types)
+  } catch (cause) {
+    const failed = new Failure('internal', 'Something went wrong here.', { cause })
+    return failureResponse(cause instanceof Failure ? cause : failed)
+  }
 }
 
 async function written(
@@ -88,7 +110,7 @@ async function prepare(
   const targets: Target[] = []
   for (const entry of entries) {
     const asked = requestOf(entry, request)
-    const call = await within(entry, () => open(ports, asked, doing))
+    const { call } = await within(entry, async () => open(ports, asked, doing))
     targets.push(await within(entry, () => identify(call, entry)))
   }
   requireDistinct(targets)
@@ -105,11 +127,11 @@ async function prepare(
   return prepared
 }
 
-async function open(ports: FhirPorts, request: DoorRequest, doing: Doing): Promise<Call> {
+function open(ports: FhirPorts, request: DoorRequest, doing: Doing): { call: Call; route: Route } {
   doing.trail = createTrail()
   const matched = matchRoute(request, ports.types ?? [])
   doing.kind = matched.route.kind
-  return openCall(ports, request, matched, doing.trail)
+  return { call: openCall(ports, request, matched, doing.trail), route: matched.route }
 }
 
 async function perform(

@@ -16,26 +16,43 @@ export function searchByGet(call: Call): Promise<Answer> {
   return search(call, call.request.query)
 }
 
+/** Throws what the search would for how it is asked; nothing is looked up beside its chains. */
+export async function requireSearch(call: Call): Promise<void> {
+  await readAsked(call, call.request.method === 'POST' ? formOf(call) : call.request.query)
+}
+
 /** Bytes of a form: a search has a few parameters, of a few hundred values at the most. */
 const maxForm = 64 * 1024
 
 /** The same by POST to `_search`: parameters in the body, and in the URL too. */
 export function searchByPost(call: Call): Promise<Answer> {
+  return search(call, formOf(call))
+}
+
+function formOf(call: Call): URLSearchParams {
   requireFormBody(call.request)
   if (call.request.body.length > maxForm) {
     throw new Failure('too-large', `A search form has at most ${maxForm} bytes; ask in several searches.`)
   }
   const form = new URLSearchParams(new TextDecoder().decode(call.request.body))
-  return search(call, new URLSearchParams([...call.request.query, ...form]))
+  return new URLSearchParams([...call.request.query, ...form])
 }
 
 async function search(call: Call, asked: URLSearchParams): Promise<Answer> {
+  const { parsed, after } = await readAsked(call, asked)
+  return { response: ok(await answer(call, parsed, after)) }
+}
+
+async function readAsked(
+  call: Call,
+  asked: URLSearchParams,
+): Promise<{ parsed: Search; after: Position | undefined }> {
   call.trail.query = `${call.type}?${asked}`
   const { query, after } = continued(call, asked)
   call.trail.query = `${call.type}?${query}`
   const parsed = await readSearch(call, query, call.prefer.handling)
   for (const patient of parsed.patients) call.trail.patients.add(patient)
-  return { response: ok(await answer(call, parsed, after)) }
+  return { parsed, after }
 }
 
 /** MedplumClient adds a page length to every link it follows; the link's own stays. */
