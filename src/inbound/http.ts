@@ -105,7 +105,7 @@ async function authenticated(c: Door, requestId: string, options: HttpOptions): 
   try {
     const sending = { method: c.req.method, path: c.req.path, proof: c.req.header('dpop') }
     const caller = await options.authenticate(c.req.header('authorization'), network, sending)
-    options.rate.take(caller.clientId)
+    await withinRate(caller, requestId, options)
     return caller
   } catch (cause) {
     if (cause instanceof Failure && cause.kind === 'unauthenticated') {
@@ -113,6 +113,18 @@ async function authenticated(c: Door, requestId: string, options: HttpOptions): 
       const outcomeText = `${cause.message}${shut}`
       const act = { kind: 'token', outcome: 'denied', outcomeText, requestId } as const
       await options.audit({ ...act, patients: [], entities: [], ...(network ? { network } : {}) })
+    }
+    throw cause
+  }
+}
+
+async function withinRate(caller: Caller, requestId: string, { rate, audit }: HttpOptions): Promise<void> {
+  try {
+    rate.take(caller.clientId)
+  } catch (cause) {
+    if (rate.isNews(caller.clientId)) {
+      const act = { kind: 'token', outcome: 'denied', outcomeText: 'too many requests', requestId } as const
+      await audit({ ...act, caller, patients: [], entities: [] })
     }
     throw cause
   }

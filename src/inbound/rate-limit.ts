@@ -7,14 +7,25 @@ const maxKeys = 10_000
 export interface RateLimit {
   /** Throws Failure `too-many` with the seconds to wait. */
   take(key: string): void
+  /** Whether a refusal of this key is to be told to the log: once a minute, however often it is refused. */
+  isNews(key: string): boolean
 }
+
+const newsMs = 60_000
 
 /** `perSecond` in the long run, and a second's worth at once. */
 export function createRateLimit({ now, perSecond }: { now(): number; perSecond: number }): RateLimit {
   const intervalMs = 1000 / perSecond
   /** When the key's bucket will be empty. */
   const empty = new Map<string, number>()
+  const told = new Map<string, number>()
   return {
+    isNews(key) {
+      const at = now()
+      if (at - (told.get(key) ?? Number.NEGATIVE_INFINITY) < newsMs) return false
+      put(told, key, at)
+      return true
+    },
     take(key) {
       const at = now()
       const full = Math.max(empty.get(key) ?? 0, at) + intervalMs

@@ -81,6 +81,15 @@ describe('at the door', () => {
     expect(refused.length).toBeGreaterThan(0)
     expect(Number(refused[0]?.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
     expect(refused[0]?.body.issue[0].code).toBe('throttled')
+    const auditor = await clinic.client({
+      id: 'auditor',
+      role: 'auditor',
+      scopes: ['system/AuditEvent.rs'],
+      purposes: ['HOPERAT'],
+      grants: [],
+    })
+    const { text } = await auditor.request('GET', '/fhir/AuditEvent?_count=100')
+    expect(text.match(/too many requests/g)).toHaveLength(1)
   })
 
   it('who keeps failing at the token endpoint is shut out, and others are not', async () => {
