@@ -51,7 +51,8 @@ interface Told {
 }
 
 async function requireOrders(ports: CarePorts, dispense: Dispense): Promise<Order[]> {
-  const references = (dispense.authorizingPrescription ?? []).map(({ reference }) => reference)
+  // An order that is named twice is one order.
+  const references = [...new Set((dispense.authorizingPrescription ?? []).map(({ reference }) => reference))]
   const orders = await Promise.all(references.map((reference) => findOrder(ports, reference)))
   const found = orders.filter((order) => order !== undefined)
   const patient = patientOf(dispense)

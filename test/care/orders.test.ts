@@ -435,6 +435,12 @@ describe('a dispense', () => {
     expect((await seen(other.order)).status).toBe('active')
   })
 
+  it('that names its order twice is one dispense of one order', async () => {
+    const { order } = await issued(supply)
+    const twice = [{ reference: order }, { reference: order }]
+    expect((await tell(order, { authorizingPrescription: twice })).status).toBe(201)
+  })
+
   it('of the last fill completes the order, however it is divided', async () => {
     const { order } = await issued(supply)
     for (const value of [33.3, 66.7, 99.9]) {
