@@ -80,6 +80,11 @@ function requireWellTold(dispense: Dispense, before: Dispense | undefined): void
       issues.push(problem('This stands for the life of a dispense.', name))
     }
   }
+  // An amount below nothing, or too odd to be summed, would hide what is dispensed beyond the order.
+  const amount = dispense.quantity?.value
+  if (amount !== undefined && (compareSum([amount], '0', 1) ?? -1) < 0) {
+    issues.push(problem('An amount is not negative, and of at most 100 digits.', 'quantity.value'))
+  }
   // us-core-20
   if (dispense.status === 'completed' && !dispense.whenHandedOver) {
     issues.push(problem('What is completed was handed over at some time.', 'whenHandedOver'))

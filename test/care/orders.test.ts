@@ -435,6 +435,20 @@ describe('a dispense', () => {
     expect((await seen(other.order)).status).toBe('active')
   })
 
+  it.each(['-60', '1e500'])(
+    'of the amount %s is refused: it would hide what is dispensed beyond the order',
+    async (amount) => {
+      const { order } = await issued(supply)
+      const told = JSON.stringify(dispense(order, { quantity: { ...quantity, value: 77.77 } }))
+      const { status } = await scene.pharmacy.request(
+        'POST',
+        '/fhir/MedicationDispense',
+        told.replace('77.77', amount),
+      )
+      expect(status).toBe(422)
+    },
+  )
+
   it('that names its order twice is one dispense of one order', async () => {
     const { order } = await issued(supply)
     const twice = [{ reference: order }, { reference: order }]
