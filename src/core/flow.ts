@@ -1,6 +1,6 @@
 import type { Caller, Role } from '#core/caller.ts'
 import type { Issue } from '#core/failure.ts'
-import type { Resource, ResourceType } from '#core/resource.ts'
+import type { Identified, Resource, ResourceType } from '#core/resource.ts'
 
 /**
  * One kind of message, as a value: where it comes in, its schema, which mapping turns it into FHIR, which profiles the
@@ -29,7 +29,25 @@ export interface Flow<Source = unknown> {
   /** Profile canonical that each mapped resource type must meet. */
   profiles: Partial<Record<ResourceType, string>>
   receivers: readonly Receiver[]
+  /**
+   * What a message may change of what is here already, by type. Where the mapping gives a resource the id of one that
+   * stands (`$idFor('subject')` for a party or order, `$keyed('SCH-1', number)` for what this sender names again in
+   * later messages), this rule makes its next version, and intake does the rest (intake/place). A type without rule is
+   * only ever made.
+   */
+  revisions?: Partial<Record<ResourceType, Revision<Source>>>
 }
+
+/**
+ * The next version of a resource, of the one that stands and of what the mapping made of this message; the standing one
+ * itself where the message changes nothing, say because it came late. Numbers keep their digits in both. Id and version
+ * are intake's to set. Throws a Failure to refuse the message.
+ */
+export type Revision<Source = unknown> = (
+  standing: Identified,
+  incoming: Identified,
+  source: Source,
+) => Resource
 
 export interface JsonDoor {
   kind: 'json'

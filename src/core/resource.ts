@@ -31,3 +31,13 @@ export function versioned<R extends Resource>(
   const { resourceType, id: _id, meta: _meta, ...rest } = resource
   return { resourceType, id, meta, ...rest } as unknown as Identified<R>
 }
+
+/** The version that a stored resource, or one about to be stored, says it is. */
+export function versionOf(resource: Resource): number {
+  return Number(resource.meta?.versionId ?? 0)
+}
+
+/** `Type/id/_history/version` */
+export function versionReferenceTo(resource: Resource): string {
+  return `${referenceTo(resource)}/_history/${versionOf(resource)}`
+}

@@ -1,17 +1,25 @@
 import type { Act, Audit } from '#core/act.ts'
 import type { Caller } from '#core/caller.ts'
-import type { NewDelivery, Nonce, ResourceWrite } from '#core/commit.ts'
+import type { NewDelivery, ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Access } from '#core/decision.ts'
 import type { Destination } from '#core/destination.ts'
 import { Failure, type FailureKind, type Issue } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
 import type { Clock, Store, Vault } from '#core/ports.ts'
-import { type Identified, type Reference, type Resource, referenceTo, versioned } from '#core/resource.ts'
-import { followUpsOf } from './follow-up.ts'
+import {
+  type Identified,
+  type Reference,
+  type Resource,
+  referenceTo,
+  versionOf,
+  versionReferenceTo,
+} from '#core/resource.ts'
+import { type FollowedWrites, withFollowUps } from './follow-up.ts'
 import { holdTask } from './hold.ts'
 import { resolveOrders } from './orders.ts'
 import { createParties } from './parties.ts'
+import { place, requireAllowed } from './place.ts'
 import type { Answered, KeptReceipt, Receipt } from './receipt.ts'
 import { receiversOf } from './receivers.ts'
 import type { Transformer } from './transform.ts'
@@ -65,11 +73,12 @@ interface Understood {
 
 interface Made {
   parties: Record<string, Reference>
-  /** Stubs first, then what the mapping made. */
-  writes: Identified[]
-  /** What follows from them by the rules of care, in versions of its own. */
-  followUps: { writes: ResourceWrite[]; nonces: Nonce[] }
+  /** Of those nobody knew, and whom the mapping does not tell of. */
+  stubs: ResourceWrite[]
+  /** What the mapping made, where it goes and what follows from it. */
+  followed: FollowedWrites
   mapped: Identified[]
+  unchanged: Identified[]
   mapping: { name: string; sha256: string }
   warnings: Issue[]
   /** A code was in none of its tables: deliveries wait for a person. */
@@ -110,22 +119,24 @@ export function createIntake(ports: IntakePorts): Intake {
       received: at,
       references: { ...references, ...orders },
     })
-    const mapped = resources.map((resource) => versioned(resource, resource.id ?? '', 1, at))
-    requireProfiles(flow, [...stubs, ...mapped])
-    await requireCreate(caller, mapped)
-    const followUps = await followUpsOf({ store, access, vault }, mapped, {
-      caller,
-      messageId: understood.messageId,
-      at,
-    })
+    const { revisions } = flow
+    const placed = await place(store, resources, { revisions, source: understood.source, at })
+    const told = new Set(resources.map(referenceTo))
+    const strangers = stubs.filter((stub) => !told.has(referenceTo(stub)))
+    requireProfiles(flow, [...strangers, ...placed.writes.map(({ resource }) => resource)])
+    await requireAllowed(access, caller, placed)
+    const following = { caller, messageId: understood.messageId, at }
+    const followed = await withFollowUps({ store, access, vault }, placed.writes, following)
+    const mapped = followed.results.map(({ resource }) => resource)
     const destinations = (await store.registrations('destination')).map(
       ({ json }) => JSON.parse(json) as Destination,
     )
     return {
       parties: references,
-      writes: [...stubs, ...mapped],
-      followUps,
+      stubs: strangers.map((resource) => ({ resource, version: 1, updated: at })),
+      followed,
       mapped,
+      unchanged: placed.unchanged,
       mapping,
       warnings: [...understood.warnings, ...warnings],
       unmapped,
@@ -139,20 +150,6 @@ export function createIntake(ports: IntakePorts): Intake {
     )
     const errors = issues.filter((issue) => (issue.severity ?? 'error') === 'error')
     if (errors.length > 0) throw new Failure('invalid', errors)
-  }
-
-  async function requireCreate(caller: Caller, resources: readonly Identified[]): Promise<void> {
-    for (const incoming of resources) {
-      // Provenance is ours: the caller neither sent nor needs to be allowed it.
-      if (incoming.resourceType === 'Provenance') continue
-      const decision = await access.decide({
-        caller,
-        interaction: 'create',
-        type: incoming.resourceType,
-        incoming,
-      })
-      if (!decision.permit) throw new Failure('forbidden', `You may not make this ${incoming.resourceType}`)
-    }
   }
 
   async function keep(message: Message, understood: Understood): Promise<Answered> {
@@ -170,8 +167,9 @@ export function createIntake(ports: IntakePorts): Intake {
       }),
     )
     const task = made.unmapped ? [holdTask(idOf('hold'), made.mapping.name, made.mapped, at)] : []
-    const resources = made.mapped.map((resource) => `${referenceTo(resource)}/_history/1`)
-    const patients = [...new Set(made.mapped.map(patientOf).filter((each) => each !== undefined))]
+    const resources = made.mapped.map(versionReferenceTo)
+    const concerned = [...made.mapped, ...made.unchanged].map(patientOf)
+    const patients = [...new Set(concerned.filter((each) => each !== undefined))]
     const entries = audit.record({ ...actOf(message, at), outcome: 'success', patients, entities: resources })
     const receipt: KeptReceipt = {
       outcome: 'accepted',
@@ -188,10 +186,12 @@ export function createIntake(ports: IntakePorts): Intake {
     const { leaves } = await store.commit({
       audit: entries,
       writes: [
-        ...[...made.writes, ...task].map((resource) => ({ resource, version: 1, updated: at })),
-        ...made.followUps.writes,
+        ...made.stubs,
+        ...made.followed.results,
+        ...task.map((resource) => ({ resource, version: 1, updated: at })),
+        ...made.followed.writes,
       ],
-      nonces: made.followUps.nonces,
+      nonces: made.followed.nonces,
       deliveries,
       receipt: { ...receiptKeyOf(message, understood), answer: JSON.stringify(receipt), at },
     })
@@ -256,12 +256,13 @@ export function createIntake(ports: IntakePorts): Intake {
     await store.commit({ audit: audit.record({ ...act, patients: [], entities: [] }) })
     if (!made) return { resources: [], issues: understood.warnings, deliveries: [], purged: true }
     // A stub says that nobody had the identifier yet: that is for who keeps the lists of people.
-    const shown = made.writes.filter(
-      (resource) =>
-        made.mapped.includes(resource) || access.gate(message.caller, 'create', resource.resourceType).permit,
+    const shown = made.stubs.filter(
+      ({ resource }) => access.gate(message.caller, 'create', resource.resourceType).permit,
     )
     return {
-      resources: [...shown, ...made.followUps.writes.map(({ resource }) => resource)],
+      resources: [...shown, ...made.followed.results, ...made.followed.writes].map(
+        ({ resource }) => resource,
+      ),
       issues: made.warnings,
       mapping: made.mapping,
       deliveries: made.deliveries.map(({ destination, resources }) => ({
@@ -348,7 +349,11 @@ function newDelivery({ id, destination, resources, due, held }: DeliveryOf): New
   return {
     id,
     destination: destination.id,
-    resources: resources.map((resource) => ({ type: resource.resourceType, id: resource.id, version: 1 })),
+    resources: resources.map((resource) => ({
+      type: resource.resourceType,
+      id: resource.id,
+      version: versionOf(resource),
+    })),
     ...(patient ? { patient } : {}),
     due,
     ...(held ? { held: 'unmapped-code' } : {}),

@@ -7,14 +7,15 @@ import type { MappingFunctions } from './mapping-engine.ts'
 interface RunPorts {
   messageId: string
   references: Readonly<Record<string, Reference>>
-  derive(messageId: string, position: string): string
+  /** Of sender and flow, and of these parts: a message id and a position, or what else names a resource. */
+  derive(...parts: string[]): string
   findTable(name: string): CodeTable
 }
 
 export interface MappingRun {
   functions: MappingFunctions
   idAt(position: string): string
-  /** Whether `idAt` gave this id. */
+  /** Whether this message may make or change what has this id. */
   isOwn(id: string): boolean
   warnings: Issue[]
   /** Canonicals of the code tables that gave something, sorted: which was asked first is up to the engine. */
@@ -64,6 +65,19 @@ export function mappingRun({ messageId, references, derive, findTable }: RunPort
     ref(slot: string) {
       const reference = references[slot]
       return reference ? { reference } : undefined
+    },
+    /** `$idFor('subject')`: id of the party or order of that slot, for what is to become its next version. */
+    idFor(slot: string): string | undefined {
+      const id = references[slot]?.split('/')[1]
+      if (id !== undefined) own.add(id)
+      return id
+    },
+    /** `$keyed('SCH-1', '4711')`: one id for all messages of this sender and flow that name this number. */
+    keyed(name: string, number: string | undefined): string | undefined {
+      if (number === undefined) return undefined
+      const id = derive(number, name, 'keyed')
+      own.add(id)
+      return id
     },
     /** `$id(0)`: id of this message's first resource; texts name positions too. */
     id: (position: number | string) => idAt(String(position)),

@@ -2,9 +2,16 @@ import type { Reference as FhirReference, Provenance, ProvenanceAgent } from 'fh
 import type { Caller } from '#core/caller.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Attestation } from '#core/flow.ts'
-import { type Identified, type Reference, referenceTo } from '#core/resource.ts'
+import {
+  type Identified,
+  type Reference,
+  referenceTo,
+  versionOf,
+  versionReferenceTo,
+} from '#core/resource.ts'
 
 const participantType = 'http://terminology.hl7.org/CodeSystem/provenance-participant-type'
+const dataOperation = 'http://terminology.hl7.org/CodeSystem/v3-DataOperation'
 /** R4 has no word for who passed it on; US Core has. */
 const transmitter = {
   system: 'http://hl7.org/fhir/us/core/CodeSystem/us-core-provenance-participant-type',
@@ -15,7 +22,7 @@ const authorSignature = { system: 'urn:iso-astm:E1762-95:2013', code: '1.2.840.1
 
 export interface ProvenanceFacts {
   id: string
-  /** What the message became; first versions, for their ids come from the message. */
+  /** What the message became; first versions, unless `atVersions` says otherwise. */
   resources: readonly Identified[]
   caller: Caller
   /** ISO 8601, when the message came. */
@@ -48,7 +55,7 @@ export function provenanceOf(facts: ProvenanceFacts): Identified<Provenance> {
     recorded: facts.recorded,
     policy: [...facts.policies],
     activity: {
-      coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-DataOperation', code: 'CREATE' }],
+      coding: [{ system: dataOperation, code: 'CREATE' }],
     },
     agent: [senderOf(facts), ...attestersOf(facts)],
     entity: [
@@ -61,6 +68,20 @@ export function provenanceOf(facts: ProvenanceFacts): Identified<Provenance> {
         : []),
     ],
     ...(signature ? { signature: [signature] } : {}),
+  }
+}
+
+/** The same about the versions that were written: what a message changed is not what it made. */
+export function atVersions(
+  provenance: Identified<Provenance>,
+  written: readonly Identified[],
+): Identified<Provenance> {
+  const patients = provenance.target.filter(({ reference }) => /^Patient\/[^/]+$/.test(reference ?? ''))
+  const isUpdate = written.every((resource) => versionOf(resource) > 1)
+  return {
+    ...provenance,
+    target: [...written.map((resource) => ({ reference: versionReferenceTo(resource) })), ...patients],
+    activity: { coding: [{ system: dataOperation, code: isUpdate ? 'UPDATE' : 'CREATE' }] },
   }
 }
 
