@@ -37,6 +37,12 @@ export interface StoredDelivery {
   reason?: string
 }
 
+/** How many deliveries to one destination may be under way, and how many are, by destination id. */
+export interface DestinationShare {
+  room: number
+  underway: Readonly<Record<string, number>>
+}
+
 /** The receipt found for a message: the answer given, `purged`, or a clash (same id, other body). */
 /** `differs` only where a body was given to compare. */
 export type ReceiptFound =
@@ -109,9 +115,15 @@ export interface Store {
 
   /**
    * Leases what is due, oldest first, and only the first unsettled delivery of each patient and destination.
-   * A lease that runs out is claimed again with the next attempt number.
+   * A lease that runs out is claimed again with the next attempt number. With a share, no destination gets more than
+   * its own: one that hangs must not hold the places of all.
    */
-  claimDeliveries(now: number, leaseMs: number, limit: number): Promise<StoredDelivery[]>
+  claimDeliveries(
+    now: number,
+    leaseMs: number,
+    limit: number,
+    share?: DestinationShare,
+  ): Promise<StoredDelivery[]>
   deliveries(limit: number): Promise<StoredDelivery[]>
   /** When the next queued or leased delivery becomes claimable. */
   nextDelivery(): Promise<number | undefined>

@@ -7,6 +7,8 @@ export interface DelivererPorts extends Omit<AttemptPorts, 'settings'> {
 export interface DelivererSettings extends AttemptSettings {
   /** Attempts under way at a time. */
   batch: number
+  /** Attempts under way at a time to one destination: those that hang leave places for the others. */
+  share: number
 }
 
 export interface Deliverer {
@@ -21,7 +23,8 @@ export interface Deliverer {
 /** About a day of attempts, the later ones every quarter of an hour. */
 const defaults: DelivererSettings = {
   leaseMs: 60_000,
-  batch: 32,
+  batch: 64,
+  share: 12,
   backoff: { baseMs: 1_000, capMs: 15 * 60_000, attempts: 100 },
 }
 
@@ -36,7 +39,7 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
   const { store, clock } = ports
   const settings = { ...defaults, ...ports.settings }
   const deliver = createAttempts({ ...ports, settings })
-  const underway = new Set<Promise<void>>()
+  const underway = new Map<Promise<void>, string>()
   let running = false
   let loop = Promise.resolve()
   let woken = false
@@ -47,13 +50,14 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
   })
 
   async function claim(limit: number): Promise<Promise<void>[]> {
-    const claimed = await store.claimDeliveries(clock.now(), settings.leaseMs, limit)
+    const share = { room: settings.share, underway: countsOf(underway.values()) }
+    const claimed = await store.claimDeliveries(clock.now(), settings.leaseMs, limit, share)
     return claimed.map((delivery) => {
       const attempt = deliver(delivery).finally(() => {
         underway.delete(attempt)
         rouse()
       })
-      underway.add(attempt)
+      underway.set(attempt, delivery.destination)
       return attempt
     })
   }
@@ -111,7 +115,13 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
       running = false
       rouse()
       await loop
-      await Promise.allSettled(underway)
+      await Promise.allSettled(underway.keys())
     },
   }
+}
+
+function countsOf(destinations: Iterable<string>): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const destination of destinations) counts[destination] = (counts[destination] ?? 0) + 1
+  return counts
 }

@@ -149,19 +149,38 @@ const claimable = (p: { now: number }) => sql<boolean>`(
 const isOpen = sql<boolean>`state IN ('queued', 'claimed')`
 const firstOfLane = sql<boolean>`NOT EXISTS (SELECT 1 FROM delivery AS earlier
     WHERE earlier.lane = delivery.lane AND earlier.seq < delivery.seq AND earlier.state IN ('queued', 'claimed'))`
-export const claimDeliveries = template<{ now: number; lease: number; limit: number }>((p) =>
+/** `room` is how many of one destination may be under way, `underway` how many are, as JSON: `{"ehr": 3}`. */
+export const claimDeliveries = template<{
+  now: number
+  lease: number
+  limit: number
+  room: number
+  underway: string
+}>((p) =>
   db
     .updateTable('delivery')
     .set((e) => ({ state: 'claimed', attempt: e('attempt', '+', 1), lease: p.lease }))
     .where('seq', 'in', (e) =>
       e
-        .selectFrom('delivery')
+        .selectFrom((due) =>
+          due
+            .selectFrom('delivery')
+            .select([
+              'seq',
+              'destination',
+              sql<number>`row_number() OVER (PARTITION BY destination ORDER BY seq)`.as('place'),
+            ])
+            .where(isOpen)
+            .where(claimable(p))
+            .where(firstOfLane)
+            .as('due'),
+        )
         .select('seq')
-        .where(isOpen)
-        .where(claimable(p))
-        .where(firstOfLane)
-        // `+` keeps SQLite from walking every delivery ever made for the sake of the order.
-        .orderBy(sql`+seq`)
+        .where(
+          sql<boolean>`place <= ${p.room} - coalesce(
+            (SELECT value FROM json_each(${p.underway}) WHERE key = due.destination), 0)`,
+        )
+        .orderBy('seq')
         .limit(p.limit),
     )
     .returningAll(),

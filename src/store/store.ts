@@ -124,8 +124,14 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
       return { outcome: 'same', answer: (await vault.open(row.box)).open(row.answer, receiptPlace(key)) }
     },
 
-    async claimDeliveries(now, leaseMs, limit) {
-      const claim = statements.claimDeliveries.bind({ now, lease: now + leaseMs, limit })
+    async claimDeliveries(now, leaseMs, limit, { room, underway } = { room: limit, underway: {} }) {
+      const claim = statements.claimDeliveries.bind({
+        now,
+        lease: now + leaseMs,
+        limit,
+        room,
+        underway: JSON.stringify(underway),
+      })
       return Promise.all((await rows<Tables['delivery']>(claim)).map(openDelivery))
     },
     async deliveries(limit) {

@@ -271,3 +271,28 @@ test('a deliverer that was started sends what is queued, and finishes what is un
   await new Promise((resolve) => setTimeout(resolve, 100))
   expect(await ehr.all('Communication')).toHaveLength(3)
 })
+
+test('a destination that hangs for many patients leaves the places of the others free', async () => {
+  const outbox = kept(await openOutbox())
+  const ehr = kept(await startEhr())
+  const slow = kept(await startFaultyServer('hang'))
+  await outbox.register(ehrDestination(ehr.base))
+  await outbox.register({ ...ehrDestination(`http://127.0.0.1:${slow.port}`, 1_500), id: 'slow' })
+  const others = Array.from({ length: 8 }, (_, i) => ({ ...patient, id: `q${i}` }))
+  const about = (i: number) => messageOf(`h${i}`, 'It hurts less today', `Patient/q${i}`)
+  await outbox.queue([...people, ...others, about(0)], 'slow', ['Communication/h0'])
+  for (let i = 1; i < others.length; i++) await outbox.queue([about(i)], 'slow', [`Communication/h${i}`])
+  const one = await outbox.queue([messageOf('m1')], 'ehr', ['Communication/m1'])
+
+  const deliverer = outbox.deliverer({ backoff, batch: 4, share: 3 })
+  deliverer.start()
+  try {
+    await vi.waitFor(async () => expect(await stateOf(outbox, one)).toMatchObject({ state: 'delivered' }), {
+      timeout: 1_200,
+    })
+    const states = (await outbox.store.deliveries(100)).map(({ state }) => state)
+    expect(states.filter((state) => state === 'claimed')).toHaveLength(3)
+  } finally {
+    await deliverer.stop()
+  }
+})

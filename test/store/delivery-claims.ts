@@ -78,6 +78,19 @@ export function deliveryClaims(withStore: WithStore): void {
         expect(await claimed(store, at, 3)).toEqual(all.slice(3).map(({ id }) => [id, 1]))
       }))
 
+    it('leave places to others: one destination is never claimed beyond its share', () =>
+      withStore(async ({ store }) => {
+        const hanging = Array.from({ length: 5 }, (_, i) => delivery({ patient: `Patient/p${i}` }))
+        const [other, third] = [delivery({ destination: 'pharmacy' }), delivery({ destination: 'registry' })]
+        await enqueue(store, ...hanging, other, third)
+        const claim = async (room: number, underway: Record<string, number>) =>
+          (await store.claimDeliveries(at, leaseMs, 10, { room, underway })).map(({ id }) => id)
+        expect(await claim(2, { pharmacy: 2 })).toEqual([hanging[0]?.id, hanging[1]?.id, third.id])
+        expect(await claim(2, { ehr: 2 })).toEqual([other.id])
+        expect(await claim(3, { ehr: 2 })).toEqual([hanging[2]?.id])
+        expect(await claimed(store)).toEqual(hanging.slice(3).map(({ id }) => [id, 1]))
+      }))
+
     it('are claimed again, with the next attempt, when a lease runs out', () =>
       withStore(async ({ store }) => {
         const one = delivery()

@@ -36,7 +36,7 @@ describe('claiming deliveries', () => {
   it('walks the open ones only, however many were delivered', () =>
     withStore(async ({ driver }) => {
       for (const query of [
-        statements.claimDeliveries.bind({ now: 0, lease: 0, limit: 1 }),
+        statements.claimDeliveries.bind({ now: 0, lease: 0, limit: 1, room: 1, underway: '{}' }),
         statements.nextDelivery.bind({}),
       ]) {
         const plan = await driver.all({ ...query, sql: `EXPLAIN QUERY PLAN ${query.sql}` })
