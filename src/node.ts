@@ -14,7 +14,7 @@ import { startMllp } from '#inbound/mllp.ts'
 import { readArtifacts } from '#intake/artifact-folder.ts'
 import { postCheckpoint } from '#outbound/anchor.ts'
 import { createChannels } from '#outbound/channels.ts'
-import { sendMllp } from '#outbound/mllp-client.ts'
+import { createMllpClient } from '#outbound/mllp-client.ts'
 import { openSqlite } from '#store/sqlite.ts'
 import { createStore } from '#store/store.ts'
 import { openFileKeyring } from '#vault/file-keyring.ts'
@@ -59,6 +59,7 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
   const signer = createSigner(`postern/${config.clinic}`, checkpointKey(config))
   const anchorFile = join(config.keyring, 'checkpoints.txt')
   const { clock, ids } = systemPorts
+  const mllp = createMllpClient()
   const gateway = await createGateway(
     {
       store,
@@ -71,7 +72,7 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
         appendFileSync(anchorFile, `${note}\f\n`, { mode: 0o600 })
         if (config.anchorUrl) await postCheckpoint(config.anchorUrl, note)
       },
-      channels: createChannels({ clock, ids, sendMllp }),
+      channels: createChannels({ clock, ids, sendMllp: mllp.send }),
       onFault: (fault, requestId) => process.stderr.write(`${requestId} ${faultName(fault)}\n`),
     },
     { clinic: config.clinic, baseUrl, timeZone: config.timeZone, clientRate: config.clientRate },
@@ -86,6 +87,7 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
       existsSync(anchorFile) ? readFileSync(anchorFile, 'utf8').split('\f\n').filter(Boolean) : [],
     close: async () => {
       await gateway.deliverer.stop()
+      mllp.close()
       try {
         await gateway.log.checkpoint().catch(unlessUnavailable)
       } finally {

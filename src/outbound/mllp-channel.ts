@@ -4,9 +4,9 @@ import { Failure } from '#core/failure.ts'
 import type { Identified, Reference } from '#core/resource.ts'
 import { type OrderControl, writeOrderMessage } from '#formats/hl7v2/order-message.ts'
 import type { Answer, Channel, Parcel } from './channel.ts'
-import type { sendMllp } from './mllp-client.ts'
+import type { MllpClient } from './mllp-client.ts'
 
-export type SendMllp = typeof sendMllp
+export type SendMllp = MllpClient['send']
 
 /** Orders in one parcel: the last two digits of their control ids. */
 const MAX_ORDERS = 100

@@ -1,106 +1,154 @@
 // Reached by the Node entry alone: sockets are node:net and node:tls.
-import { connect as connectPlain, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Failure } from '#core/failure.ts'
-import { decodeText, encodeText } from '#formats/hl7v2/charset.ts'
-import { createFrameReader, type FrameEvent, frameOf } from '#formats/hl7v2/frames.ts'
-import { findSegment, type Message, readMessage, value } from '#formats/hl7v2/message.ts'
+import { type MllpAnswer, type MllpLine, type MllpTarget, openLine } from './mllp-line.ts'
 
-export interface MllpTarget {
-  host: string
-  port: number
-  /** Present for TLS: trust anchors, and our key and certificate where the receiver asks for them. */
-  tls?: Pick<ConnectionOptions, 'ca' | 'key' | 'cert' | 'servername'>
-  /** From connecting to the answer. */
-  timeoutMs: number
+export interface MllpClient {
+  /**
+   * Sends one message and waits for its answer, on a connection that is open already where one is free. Rejects with
+   * Failure `unavailable` (see MllpTrouble) or, for a character that the target's character set lacks, `unsupported`.
+   */
+  send(target: MllpTarget, message: string): Promise<MllpAnswer>
+  /** Ends every connection; what waits for an answer fails. */
+  close(): void
 }
 
-export interface MllpAnswer {
-  /** The acknowledgement or response (ACK, RRE, ORP …) whose MSA-2 is our MSH-10. */
-  ack: string
-  /** MSA-1: `AA`, `AE`, `AR`; `CA`, `CE`, `CR` where nothing more was asked for or the message was not accepted. */
-  code: string
+export interface MllpClientSettings {
+  /** A connection on which nothing was sent for so long is closed. */
+  idleMs: number
+  /** After a connection failed, the next one to the same target waits, twice as long each time. */
+  backoff: { baseMs: number; capMs: number }
 }
 
-/** Why nothing is known of the message: the text of the Failure `unavailable` that `sendMllp` rejects with. */
-export type MllpTrouble =
-  | 'mllp-refused'
-  | 'mllp-timeout'
-  | 'mllp-reset'
-  | 'mllp-closed'
-  | 'mllp-junk'
-  | 'mllp-tls'
-  | 'mllp-unreachable'
+const defaults: MllpClientSettings = { idleMs: 30_000, backoff: { baseMs: 200, capMs: 10_000 } }
 
-const maxAnswerBytes = 1024 * 1024
+/** What is known of one target: its connections, and who waits for one. */
+interface Route {
+  lines: Set<MllpLine>
+  /** Being opened or in hand: with `lines`, never more than the target takes. */
+  opening: number
+  waiting: (() => void)[]
+  failures: number
+  /** Milliseconds since the epoch before which no connection is tried. */
+  notBefore: number
+}
 
 /**
- * Sends one message on a connection of its own and waits for its answer: whatever else arrives (a late answer to an
- * earlier message, somebody else's) is passed over. Rejects with Failure `unavailable` (see MllpTrouble).
+ * MLLP connections that are kept and used again. A target has one at a time unless it says that it takes more, each
+ * with one message under way unless it takes several: the order in which one patient's messages are handed in is then
+ * the order in which they go out, and other patients' go beside them.
  */
-export async function sendMllp(target: MllpTarget, messageText: string): Promise<MllpAnswer> {
-  const message = readMessage(messageText)
-  const bytes = frameOf(encodeText(messageText, 'utf-8'))
-  const socket = target.tls
-    ? connectTls({ ...target.tls, host: target.host, port: target.port, minVersion: 'TLSv1.2' })
-    : connectPlain({ host: target.host, port: target.port, noDelay: true })
-  try {
-    return await answerOn(socket, bytes, message, target)
-  } finally {
-    socket.destroy()
-  }
-}
+export function createMllpClient(given: Partial<MllpClientSettings> = {}): MllpClient {
+  const settings = { ...defaults, ...given }
+  const routes = new Map<string, Route>()
 
-function answerOn(socket: Socket, bytes: Uint8Array, sent: Message, target: MllpTarget): Promise<MllpAnswer> {
-  const reader = createFrameReader(maxAnswerBytes)
-  const { promise, resolve, reject } = Promise.withResolvers<MllpAnswer>()
-  const timer = setTimeout(() => reject(trouble('mllp-timeout')), target.timeoutMs)
-  const fail = (why: MllpTrouble, cause?: unknown) => reject(trouble(why, cause))
-  let junk = false
-  socket.once(target.tls ? 'secureConnect' : 'connect', () => socket.write(bytes))
-  socket.on('data', (chunk) => {
-    for (const event of reader.push(chunk)) {
-      const answer = answerIn(event, sent)
-      if (answer) resolve(answer)
-      if (event.kind !== 'frame') junk = true
-      if (event.kind === 'broken' && event.reason === 'too-large') fail('mllp-junk')
+  async function send(target: MllpTarget, message: string): Promise<MllpAnswer> {
+    const until = Date.now() + target.timeoutMs
+    const route = routeTo(routes, target)
+    const attempt = async () => {
+      const used = await lineOf(route, target, until)
+      try {
+        return await used.line.send(message, left(until), target.charset)
+      } catch (error) {
+        // The receiver had closed a connection that lay idle: what it never saw goes out on another one, once.
+        if (used.kept && isLost(error)) return undefined
+        throw error
+      }
     }
-    if (reader.junk() > 65_536) fail('mllp-junk')
-  })
-  socket.on('error', (error: NodeJS.ErrnoException) => fail(troubleOf(error, target), error))
-  socket.once('close', () => fail(junk || reader.pending() !== undefined ? 'mllp-junk' : 'mllp-closed'))
-  return promise.finally(() => clearTimeout(timer))
-}
+    try {
+      return (await attempt()) ?? (await attempt()) ?? lost()
+    } finally {
+      route.waiting.shift()?.()
+    }
+  }
 
-/** The answer to `sent`, if this is it. CA is one only where no application acknowledgement was asked for. */
-function answerIn(event: FrameEvent, sent: Message): MllpAnswer | undefined {
-  if (event.kind !== 'frame') return undefined
-  const answer = readAnswer(event.bytes)
-  const msa = answer && findSegment(answer.message, 'MSA')
-  const [msh] = sent.segments
-  if (!answer || !msa || !msh || value(msa, 2) !== value(msh, 10)) return undefined
-  const code = value(msa, 1)
-  if (code === 'CA' && ['AL', 'SU', 'ER'].includes(value(msh, 16))) return undefined
-  return { ack: answer.text, code }
-}
+  async function lineOf(
+    route: Route,
+    target: MllpTarget,
+    until: number,
+  ): Promise<{ line: MllpLine; kept: boolean }> {
+    const { connections = 1, pipeline = 1 } = target
+    while (true) {
+      const free = [...route.lines].find((line) => line.underway() < pipeline)
+      if (free) return { line: free, kept: true }
+      if (route.lines.size + route.opening < connections)
+        return { line: await openedLine(route, target, until), kept: false }
+      await turn(route, until)
+    }
+  }
 
-function readAnswer(bytes: Uint8Array): { text: string; message: Message } | undefined {
-  try {
-    const { text, charset } = decodeText(bytes)
-    return { text, message: readMessage(text, charset) }
-  } catch {
-    return undefined
+  async function openedLine(route: Route, target: MllpTarget, until: number): Promise<MllpLine> {
+    route.opening += 1
+    try {
+      const wait = route.notBefore - Date.now()
+      if (wait > 0) await pause(Math.min(wait, left(until)))
+      const line = await openLine(target, { timeoutMs: left(until), idleMs: settings.idleMs })
+      route.failures = 0
+      route.lines.add(line)
+      // The one who opened it takes the first place; the others on it are free.
+      for (const wake of route.waiting.splice(0, (target.pipeline ?? 1) - 1)) wake()
+      line.onClose(() => {
+        route.lines.delete(line)
+        route.waiting.shift()?.()
+      })
+      return line
+    } catch (error) {
+      const { baseMs, capMs } = settings.backoff
+      route.notBefore = Date.now() + Math.min(capMs, baseMs * 2 ** Math.min(route.failures, 20))
+      route.failures += 1
+      throw error
+    } finally {
+      route.opening -= 1
+    }
+  }
+
+  return {
+    send,
+    close() {
+      for (const { lines } of routes.values()) for (const line of lines) line.close()
+    },
   }
 }
 
-function troubleOf(error: NodeJS.ErrnoException, target: MllpTarget): MllpTrouble {
-  const code = error.code ?? ''
-  if (code === 'ECONNREFUSED') return 'mllp-refused'
-  if (code === 'ECONNRESET' || code === 'EPIPE') return 'mllp-reset'
-  if (code === 'ETIMEDOUT') return 'mllp-timeout'
-  return target.tls && !/^E[A-Z]+$/.test(code) ? 'mllp-tls' : 'mllp-unreachable'
+/** Sends one message on a connection of its own. */
+export async function sendMllp(target: MllpTarget, message: string): Promise<MllpAnswer> {
+  const client = createMllpClient()
+  try {
+    return await client.send(target, message)
+  } finally {
+    client.close()
+  }
 }
 
-function trouble(why: MllpTrouble, cause?: unknown): Failure {
-  return new Failure('unavailable', why, { cause })
+function routeTo(routes: Map<string, Route>, { host, port, tls }: MllpTarget): Route {
+  const key = JSON.stringify([host, port, tls])
+  const route = routes.get(key) ?? { lines: new Set(), opening: 0, waiting: [], failures: 0, notBefore: 0 }
+  routes.set(key, route)
+  return route
+}
+
+/** Until a connection may be free: those who came first are woken first. */
+async function turn(route: Route, until: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const wake = () => resolve()
+  const timer = setTimeout(() => {
+    route.waiting = route.waiting.filter((each) => each !== wake)
+    reject(new Failure('unavailable', 'mllp-timeout'))
+  }, left(until))
+  route.waiting.push(wake)
+  await promise.finally(() => clearTimeout(timer))
+}
+
+function left(until: number): number {
+  const ms = until - Date.now()
+  if (ms <= 0) throw new Failure('unavailable', 'mllp-timeout')
+  return ms
+}
+
+function lost(): never {
+  throw new Failure('unavailable', 'mllp-closed')
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof Failure && ['mllp-closed', 'mllp-reset'].includes(error.message)
 }

@@ -95,7 +95,7 @@ async function prescriptions({ platform, clinic }: Stage): Promise<string> {
   const message = fixture('prescription-order/us-simple.in.hl7').replaceAll('\n', '\r')
   arrow('prescribing system', `MLLP :${clinic.mllpPort}`, 'prescription-order/us-simple.in.hl7 (RDE^O11)')
   segments(message)
-  const { ack } = await sendMllp(
+  const { message: ack } = await sendMllp(
     { host: '127.0.0.1', port: clinic.mllpPort ?? 0, timeoutMs: 10_000 },
     message,
   )
@@ -142,7 +142,7 @@ async function refusals({ platform, northside, clinic }: Stage): Promise<void> {
   const unknown = fixture('prescription-order/us-simple.in.hl7')
     .replaceAll('\n', '\r')
     .replaceAll('RDE^O11^RDE_O11', 'BAR^P01^BAR_P01')
-  const { ack } = await sendMllp(
+  const { message: ack } = await sendMllp(
     { host: '127.0.0.1', port: clinic.mllpPort ?? 0, timeoutMs: 10_000 },
     unknown,
   )

@@ -9,7 +9,7 @@ import { type Resource, versioned } from '#core/resource.ts'
 import { createChannels } from '#outbound/channels.ts'
 import { createDeliverer, type Deliverer, type DelivererSettings } from '#outbound/deliver.ts'
 import { registerDestination } from '#outbound/destinations.ts'
-import { sendMllp } from '#outbound/mllp-client.ts'
+import { createMllpClient } from '#outbound/mllp-client.ts'
 import { openStore } from '../open-store.ts'
 
 export interface Outbox {
@@ -48,7 +48,8 @@ export async function openOutbox(
   const ids: Ids = { random: () => crypto.randomUUID() }
   const audit = createAudit({ server: { name: 'clinic', reference: 'Device/postern' }, ids })
   const access = createAccess({ store, clock })
-  const channels = createChannels({ clock, ids, sendMllp })
+  const mllp = createMllpClient()
+  const channels = createChannels({ clock, ids, sendMllp: mllp.send })
 
   return {
     store,
@@ -89,7 +90,10 @@ export async function openOutbox(
       await registerDestination({ store, audit, clock, ids }, destination, operator)
     },
     deliverer: (settings) => createDeliverer({ store, access, audit, clock, ids, channels, settings }),
-    close: opened.close,
+    close: () => {
+      mllp.close()
+      return opened.close()
+    },
   }
 }
 
