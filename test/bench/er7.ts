@@ -1,9 +1,10 @@
-/** Reads and writes HL7 v2 with our reader and with two others in one run: `npm run bench -- er7`, or this file by itself. */
+/** Reads and writes HL7 v2 with our reader and with three others in one run: `npm run bench -- er7`, or this file by itself. */
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Hl7Message } from '@medplum/core'
 import { HL7Message } from 'hl7v2'
+import { Message as ClientMessage } from 'node-hl7-client'
 import { findSegment, readMessage, value, writeMessage } from '#formats/hl7v2/message.ts'
 import { sourceTree } from '#formats/hl7v2/source.ts'
 
@@ -50,6 +51,12 @@ const readers: Reader[] = [
     field: (message, name, field, component) => message.getSegment(name)?.getComponent(field, component),
     write: (message) => message.toString(),
   } satisfies Reader<Hl7Message>,
+  {
+    name: 'node-hl7-client',
+    parse: (text) => new ClientMessage({ text }),
+    field: (message, name, field, component) => message.get(`${name}.${field}.${component}`).toString(),
+    write: (message) => message.toString(),
+  } satisfies Reader<ClientMessage>,
   {
     name: 'hl7v2',
     parse: (text) => HL7Message.parse(text),

@@ -57,8 +57,9 @@ describe('npm hl7v2 as a second reader', () => {
     expect(compared).toBeGreaterThan(40_000)
   })
 
-  it('falls into every one of the traps, so that none is listed for nothing', () => {
-    expect([...new Set(differences.map(({ trap }) => trap))].sort()).toEqual(Object.keys(traps).sort())
+  it('falls into each of the traps as often as it is known to', () => {
+    const counts = Object.keys(traps).map((name) => differences.filter(({ trap }) => trap === name).length)
+    expect(counts).toEqual([1979, 2290, 102, 351, 27])
   })
 
   it('P11, P12: cannot be asked about messages with delimiters of their own', () => {

@@ -17,7 +17,7 @@ describe('the table of names', () => {
     expect(componentElement('2.5.1', 'XCN', 9)).toEqual({ name: 'Assigning Authority', type: 'HD' })
   })
 
-  it('names what senders use before their version has it, and after it has gone', () => {
+  it('P24: names what senders use before their version has it, and after it has gone', () => {
     expect(fieldElement('2.5.1', 'PRT', 5)).toEqual({ name: 'Participation Person', type: 'XCN' })
     expect(fieldElement('2.5.1', 'CON', 11)?.name).toBe('Consent Status')
     expect(groupsOf('2.8', 'ORM_O01', 'RXO')).toEqual(['ORDER/ORDER_DETAIL'])

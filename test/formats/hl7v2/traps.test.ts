@@ -246,6 +246,13 @@ describe('acknowledgements', () => {
   const ack = (head: string, failure?: Failure) =>
     acknowledgements(readMessage(`${head}\r`), { failure }, own)
 
+  it('P18: have control ids of their own, each a new one', () => {
+    let made = 0
+    const counting = { controlId: () => `C${++made}`, now: () => 0 }
+    const both = acknowledgements(readMessage(`${header}|||AL|AL\r`), {}, counting)
+    expect(both.map((text) => text.split('|')[9])).toEqual(['C1', 'C2'])
+  })
+
   it('P17: mirror the custom delimiters, the sides, the processing id and the version', () => {
     expect(ack('MSH#*@!$#A*x#B#C#D###ORM*O01#7!R!#P#2.3')).toEqual([
       'MSH#*@!$#C#D#A*x#B#19700101000000+0000##ACK*O01#NEW#P#2.3\rMSA#AA#7!R!\r',
@@ -286,24 +293,35 @@ describe('acknowledgements', () => {
     expect(answers.map((text) => /MSA\|(..)/.exec(text)?.[1])).toEqual(codes)
   })
 
-  it('P24: a header that no production store may take is refused with the reason', () => {
-    const refusal = (head: string) => {
-      try {
-        requireProduction(readMessage(`${head}\r`))
-        return undefined
-      } catch (error) {
-        return ack(head, error as Failure)[0]
-          ?.split('\r')
-          .slice(1)
-          .join(' ')
-      }
+  function refusal(head: string): string | undefined {
+    try {
+      requireProduction(readMessage(`${head}\r`))
+      return undefined
+    } catch (error) {
+      return ack(head, error as Failure)[0]
+        ?.split('\r')
+        .slice(1)
+        .join(' ')
     }
+  }
+
+  it.each(['2.10', '3.0', '2', 'two', '2.5.1x'])(
+    'P16: version %s is refused, not taken for another',
+    (sent) => {
+      expect(refusal(header.replace('2.5.1', sent))).toContain('ERR||MSH^1^12|203^')
+    },
+  )
+
+  it('P23: a header without what the standard requires is refused with the field', () => {
     expect(refusal(header)).toBeUndefined()
-    expect(refusal(header.replace('|P|', '|T|'))).toContain('MSA|AR|1|Only messages in production')
-    expect(refusal(header.replace('|P|', '|T|'))).toContain('ERR||MSH^1^11|202^')
-    expect(refusal(header.replace('|2.5.1', '|3.0'))).toContain('ERR||MSH^1^12|203^')
     expect(refusal(header.replace('|1|P', '||P'))).toContain('ERR||MSH^1^10|101^')
+    expect(refusal(header.replace('|P|', '||'))).toContain('ERR||MSH^1^11|101^')
     expect(refusal(header.replace('^~\\&', '^~\\\\&'))).toContain('Delimiters must differ')
     expect(refusal('MSH')).toContain('MSA|AR')
+  })
+
+  it('a message in training or debugging is refused with the field', () => {
+    expect(refusal(header.replace('|P|', '|T|'))).toContain('MSA|AR|1|Only messages in production')
+    expect(refusal(header.replace('|P|', '|D|'))).toContain('ERR||MSH^1^11|202^')
   })
 })
