@@ -60,6 +60,14 @@ export function identifierOf(
   return { system: systemOf(facility, assigning, value[`_${type}`]), value: value._1 }
 }
 
+/** Who assigned an identifier, where the sender names it beside an id of its own (CX-4, XCN-9: HD). */
+export function assignerOf(value: SourceRepetition, authority = 4): object | undefined {
+  const name = value[`_${authority}`]
+  const universalId = value[`_${authority}_2`]
+  if (name === undefined || universalId === undefined) return undefined
+  return { assigner: { display: name, identifier: { value: universalId } } }
+}
+
 /** EI: number, namespace, universal id, type of universal id. */
 export function entityIdentifierOf(facility: string, value: SourceRepetition): Identifier | undefined {
   if (!value._1) return undefined
@@ -83,7 +91,9 @@ export function humanNameOf(value: SourceRepetition, from = 1): object | undefin
   const part = (offset: number) => value[`_${from + offset}`]
   const use = nameUses[value[from === 1 ? '_7' : '_10'] ?? '']
   const given = [part(1), part(2)].filter((name) => name !== undefined)
-  const suffix = [part(3), part(5)].filter((name) => name !== undefined)
+  // XPN-14, XCN-21: what stands behind the name for a profession; XPN-6, XCN-7: an academic degree, withdrawn since 2.7.
+  const professional = value[from === 1 ? '_14' : '_21']
+  const suffix = [part(3), part(5), professional].filter((name) => name !== undefined)
   const prefix = part(4)
   if (part(0) === undefined && given.length === 0) return undefined
   return {

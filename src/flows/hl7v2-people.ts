@@ -4,6 +4,7 @@ import { fhirDate } from '#formats/hl7v2/date-time.ts'
 import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
 import {
   addressOf,
+  assignerOf,
   contactPointOf,
   humanNameOf,
   type Identifier,
@@ -31,7 +32,7 @@ const genders: Record<string, string> = {
 export function patientParty(facility: string, pid: SourceSegment): Party | undefined {
   const listed = fieldOf(pid, 3).flatMap((value) => {
     const identifier = identifierOf(facility, value)
-    return identifier ? [{ identifier, type: value._5 }] : []
+    return identifier ? [{ identifier, type: value._5, assigner: assignerOf(value) }] : []
   })
   const chosen =
     listed.find(({ type }) => type === 'MR') ?? listed.find(({ type }) => type === 'PI') ?? listed[0]
@@ -46,7 +47,11 @@ export function patientParty(facility: string, pid: SourceSegment): Party | unde
   const birthDate = fhirDate(fieldOf(pid, 7)[0]?._1 ?? '')
   const stub = {
     resourceType: 'Patient',
-    identifier: listed.map(({ identifier, type }) => ({ ...typed(type), ...identifier })),
+    identifier: listed.map(({ identifier, type, assigner }) => ({
+      ...typed(type),
+      ...identifier,
+      ...assigner,
+    })),
     ...(name ? { name } : {}),
     ...(telecom ? { telecom } : {}),
     ...(gender ? { gender } : {}),
@@ -67,7 +72,7 @@ export function practitionerParty(
   const name = humanNameOf(value, 2)
   const stub = {
     resourceType: 'Practitioner',
-    identifier: [{ ...typed(value._13), ...identifier }],
+    identifier: [{ ...typed(value._13), ...identifier, ...assignerOf(value, 9) }],
     ...(name ? { name: [name] } : {}),
   }
   return { slot, type: 'Practitioner', identifier, stub: stub as Resource }

@@ -2,11 +2,17 @@ import { describe, expect, it } from 'vitest'
 import { coverageCounts } from '#formats/hl7v2/coverage.ts'
 import { coverageOfAll } from './hl7v2-coverage.ts'
 
-describe('third-party messages of the types that are taken in', () => {
-  it('have at most two of a hundred populated fields that are neither mapped nor ignored by rule', async () => {
-    const all = [...(await coverageOfAll()).values()].flatMap(({ fields }) => fields)
-    const { unknown } = coverageCounts(all)
-    expect(all.length).toBeGreaterThan(900)
-    expect(unknown / all.length).toBeLessThanOrEqual(0.02)
+describe('third-party messages of the types that are taken in', async () => {
+  const all = [...(await coverageOfAll())]
+
+  it('are enough to speak of', () => {
+    expect(all.flatMap(([, { fields }]) => fields).length).toBeGreaterThan(900)
   })
+
+  it.each(all.filter(([, { fields }]) => fields.length > 0))(
+    '%s: at most two of a hundred populated fields are neither mapped nor ignored by rule',
+    (_kind, { fields }) => {
+      expect(coverageCounts(fields).unknown / fields.length).toBeLessThanOrEqual(0.02)
+    },
+  )
 })

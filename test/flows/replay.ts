@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Caller } from '#core/caller.ts'
-import { Failure } from '#core/failure.ts'
+import { Failure, type Issue } from '#core/failure.ts'
 import type { Flow, Party } from '#core/flow.ts'
-import type { Reference } from '#core/resource.ts'
+import type { Reference, Resource } from '#core/resource.ts'
 import { readArtifacts } from '#intake/artifact-folder.ts'
 import { createTransformer } from '#intake/transform.ts'
 import { createValidator } from '#validator/validator.ts'
@@ -26,7 +26,7 @@ const validator = createValidator({
 const sha256 = (content: string | Uint8Array) => createHash('sha256').update(content).digest('hex')
 
 /** Real mappings and profiles; ids that can be read, and no mapping hash, so that goldens say only what was mapped. */
-const transformer = createTransformer({
+export const transformer = createTransformer({
   artifacts,
   digest: (content) => (typeof content === 'string' ? 'sha256-of-the-mapping' : sha256(content)),
   deriveId: (...parts) => parts.slice(2).join('.'),
@@ -67,32 +67,53 @@ export async function replay<Source>(
   body: Uint8Array,
   given: Expected['given'] = {},
 ): Promise<Expected> {
-  const caller = callerWith(given.grants ?? [])
   const kept = Object.keys(given).length > 0 ? { given } : {}
   try {
-    const source = flow.read(body, { timeZone: given.timeZone ?? 'America/Chicago' })
-    const verdicts = flow.rules.map((rule) => rule(source, caller))
-    if (verdicts.some((verdict) => !verdict.keep)) return { ...kept, purged: true }
-    const parties = flow.parties(source)
-    const made = await transformer.transform(flow, source, {
-      caller,
-      messageId: flow.messageId(source),
-      received: noon,
-      body,
-      references: {
-        ...Object.fromEntries(parties.map((party) => [party.slot, referenceOf(party)])),
-        ...ordersNamed(flow, source),
-      },
-    })
-    requireProfiles(flow, [...made.resources, ...parties.map(({ stub }) => stub)])
-    const warned = [...verdicts.flatMap((each) => (each.keep ? (each.warnings ?? []) : [])), ...made.warnings]
-    const warnings = warned.map(({ text, expression }) => [expression, text].filter(Boolean).join(': '))
+    const made = await make(flow, body, given)
+    if (!made) return { ...kept, purged: true }
+    const warnings = made.warnings.map(({ text, expression }) =>
+      [expression, text].filter(Boolean).join(': '),
+    )
     return { ...kept, resources: made.resources, ...(warnings.length > 0 ? { warnings } : {}) }
   } catch (failure) {
     if (!(failure instanceof Failure)) throw failure
     const issues = failure.issues.map(({ expression, text }) => `${expression ?? ''}: ${text}`)
     return { ...kept, refused: { kind: failure.kind, issues } }
   }
+}
+
+interface Made {
+  resources: Resource[]
+  /** Whom it names, as they are stored where nobody knows them. */
+  stubs: Resource[]
+  warnings: Issue[]
+}
+
+/** What a message becomes; nothing where it is not kept. Throws the Failure that refuses it. */
+export async function make<Source>(
+  flow: Flow<Source>,
+  body: Uint8Array,
+  given: Expected['given'] = {},
+): Promise<Made | undefined> {
+  const caller = callerWith(given.grants ?? [])
+  const source = flow.read(body, { timeZone: given.timeZone ?? 'America/Chicago' })
+  const verdicts = flow.rules.map((rule) => rule(source, caller))
+  if (verdicts.some((verdict) => !verdict.keep)) return undefined
+  const parties = flow.parties(source)
+  const made = await transformer.transform(flow, source, {
+    caller,
+    messageId: flow.messageId(source),
+    received: noon,
+    body,
+    references: {
+      ...Object.fromEntries(parties.map((party) => [party.slot, referenceOf(party)])),
+      ...ordersNamed(flow, source),
+    },
+  })
+  const stubs = parties.map(({ stub }) => stub)
+  requireProfiles(flow, [...made.resources, ...stubs])
+  const warnings = [...verdicts.flatMap((each) => (each.keep ? (each.warnings ?? []) : [])), ...made.warnings]
+  return { resources: made.resources, stubs, warnings }
 }
 
 /** Indented JSON in which decimals stay as they are. */

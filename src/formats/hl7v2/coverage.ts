@@ -1,6 +1,9 @@
 import type { SourceRepetition, SourceSegment, SourceTree } from './source.ts'
 
-/** Why a place is not mapped, by `SEG`, `SEG-n` or `SEG-n.c`: mappings/ignored/*.json. */
+/**
+ * Why a place is not mapped, by `SEG`, `SEG-n` or `SEG-n.c`, or only where the segment stands under another one, by
+ * `RXE/RXR` or `RXE/RXR-1`: mappings/ignored/*.json. The narrower place wins.
+ */
 export type IgnoreTable = Readonly<Record<string, string>>
 
 /** What became of one populated field (spec I9). */
@@ -51,12 +54,15 @@ export function watchReads<Source extends SourceTree>(source: Source): WatchedSo
     coverage: (ignored) =>
       // Place 0 is no segment of the message: a flow has put it there, in other words for what was sent.
       segmentsOf(source)
-        .filter(({ at }) => at > 0)
-        .flatMap((segment) =>
+        .filter(({ segment }) => segment.at > 0)
+        .flatMap(({ segment, owner }) =>
           fieldsOf(segment).map(({ field, repetitions }) => {
             const place = { segment: segment._, at: segment.at, field }
             const wasRead = (repetition: SourceRepetition) => reads.get(repetition) ?? new Set<string>()
-            return { ...place, ...fieldCoverage(repetitions, wasRead, placesOf(segment._, field), ignored) }
+            const covered = fieldCoverage(repetitions, wasRead, `${segment._}-${field}`, ignored)
+            if (covered.state === 'mapped') return { ...place, ...covered }
+            const reason = placesOf(segment._, field, owner).map((each) => ignored[each])
+            return { ...place, ...ignoredBy(reason.find((each) => each !== undefined)) }
           }),
         ),
   }
@@ -69,17 +75,27 @@ export function coverageCounts(fields: readonly FieldCoverage[]): Record<FieldCo
   return counts
 }
 
+interface Placed {
+  segment: SourceSegment
+  /** Name of the segment it stands under. */
+  owner?: string
+}
+
 /** Every segment of a tree, in the order of the message. */
-function segmentsOf(tree: SourceTree): SourceSegment[] {
+function segmentsOf(tree: SourceTree): Placed[] {
   const owners = [tree.MSH, tree.PID, ...tree.orders.flatMap((order) => Object.values(order))]
   return owners
     .filter((each) => each !== undefined)
-    .flatMap(withThoseUnder)
-    .sort((a, b) => a.at - b.at)
+    .flatMap((segment) => withThoseUnder({ segment }))
+    .sort((a, b) => a.segment.at - b.segment.at)
 }
 
-function withThoseUnder(segment: SourceSegment): SourceSegment[] {
-  return [segment, ...segmentsUnder(segment).flatMap(withThoseUnder)]
+function withThoseUnder(placed: Placed): Placed[] {
+  const { segment } = placed
+  return [
+    placed,
+    ...segmentsUnder(segment).flatMap((under) => withThoseUnder({ segment: under, owner: segment._ })),
+  ]
 }
 
 /** The segments that stand directly under another one. */
@@ -103,17 +119,22 @@ function fieldsOf(segment: SourceSegment): { field: number; repetitions: SourceR
     }))
 }
 
-/** Places that a rule may name, from the widest to the field. */
-function placesOf(segment: string, field: number): string[] {
-  return [segment, `${segment}-${field}`]
+/** Places that a rule may name, from the narrowest to the widest. */
+function placesOf(segment: string, field: number, owner = ''): string[] {
+  const places = [`${segment}-${field}`, segment]
+  return owner === '' ? places : [...places.map((place) => `${owner}/${place}`), ...places]
+}
+
+function ignoredBy(reason: string | undefined): Pick<FieldCoverage, 'state' | 'reason'> {
+  return reason === undefined ? { state: 'unknown' } : { state: 'ignored', reason }
 }
 
 function fieldCoverage(
   repetitions: readonly SourceRepetition[],
   wasRead: (repetition: SourceRepetition) => ReadonlySet<string>,
-  [segment = '', field = '']: readonly string[],
+  field: string,
   ignored: IgnoreTable,
-): Pick<FieldCoverage, 'state' | 'unread' | 'reason'> {
+): Pick<FieldCoverage, 'state' | 'unread'> {
   const unread = new Set<string>()
   let mapped = false
   for (const repetition of repetitions) {
@@ -124,8 +145,7 @@ function fieldCoverage(
     if (!some && read.has('_')) continue
     for (const key of components) if (!read.has(key)) unread.add(key.slice(1).replace('_', '.'))
   }
-  const reason = ignored[field] ?? ignored[segment]
-  if (!mapped) return reason === undefined ? { state: 'unknown' } : { state: 'ignored', reason }
+  if (!mapped) return { state: 'unknown' }
   const left = [...unread].filter((component) => !isIgnored(ignored, field, component))
   return left.length > 0 ? { state: 'mapped', unread: left } : { state: 'mapped' }
 }
