@@ -3,6 +3,7 @@ import { dispense } from './dispense.ts'
 import { documentMessage } from './document-message.ts'
 import { eligibilityResult } from './eligibility-result.ts'
 import { medicationOrder } from './medication-order.ts'
+import { observationResult } from './observation-result.ts'
 import { prescription } from './prescription.ts'
 import { prescriptionOrder } from './prescription-order.ts'
 import { secureMessage } from './secure-message.ts'
@@ -16,4 +17,5 @@ export const flows = [
   medicationOrder,
   dispense,
   documentMessage,
+  observationResult,
 ] as readonly Flow[]
