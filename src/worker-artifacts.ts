@@ -17,6 +17,7 @@ import interpretationJson from '../mappings/interpretation.json'
 import measureUnitJson from '../mappings/measure-unit.json'
 import mediaTypeJson from '../mappings/media-type.json'
 import observationResultJsonata from '../mappings/observation-result.jsonata'
+import orderRequestJsonata from '../mappings/order-request.jsonata'
 import orderStatusJson from '../mappings/order-status.json'
 import orderTypeJson from '../mappings/order-type.json'
 import prescriptionOrderJsonata from '../mappings/prescription-order.jsonata'
@@ -73,6 +74,7 @@ export const bundledArtifacts: Artifacts = {
     ['document-message', documentMessageJsonata],
     ['eligibility-result', eligibilityResultJsonata],
     ['observation-result', observationResultJsonata],
+    ['order-request', orderRequestJsonata],
     ['prescription-order', prescriptionOrderJsonata],
     ['prescription', prescriptionJsonata],
     ['secure-message', secureMessageJsonata],

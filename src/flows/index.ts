@@ -4,6 +4,7 @@ import { documentMessage } from './document-message.ts'
 import { eligibilityResult } from './eligibility-result.ts'
 import { medicationOrder } from './medication-order.ts'
 import { observationResult } from './observation-result.ts'
+import { orderRequest } from './order-request.ts'
 import { prescription } from './prescription.ts'
 import { prescriptionOrder } from './prescription-order.ts'
 import { secureMessage } from './secure-message.ts'
@@ -15,6 +16,7 @@ export const flows = [
   prescription,
   prescriptionOrder,
   medicationOrder,
+  orderRequest,
   dispense,
   documentMessage,
   observationResult,
