@@ -15,6 +15,7 @@ import type { Act, Audit } from '#core/act.ts'
 import type { ClientRegistration } from '#core/caller.ts'
 import type { Access } from '#core/decision.ts'
 import type { Artifacts, Clock, Ids, Store, Vault } from '#core/ports.ts'
+import type { Exporter } from '#fhir/export/exporter.ts'
 import { createFhir } from '#fhir/fhir.ts'
 import { servedTypes } from '#fhir/routes.ts'
 import { flows } from '#flows/index.ts'
@@ -72,6 +73,7 @@ export interface Gateway {
   http: Hono<{ Bindings: HttpBindings }>
   hl7v2: Hl7v2Door
   deliverer: Deliverer
+  exporter: Exporter
   log: Log
   /** Proofs from the log, and its tiles. */
   prover: Prover
@@ -121,6 +123,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     clock,
     ids,
     deriveId: vault.deriveId,
+    report: (fault) => ports.onFault(fault, 'export'),
     base: `${settings.baseUrl}/fhir`,
     cursorKey: {
       seal: (text) => base64url(clinicBox.seal(text, 'search/cursor')),
@@ -178,7 +181,23 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   const upkeep = () => careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone: settings.timeZone })
   const watch = () =>
     watchLog({ store, vault, audit, clock, timeZone: settings.timeZone, taskSystem: reviewSystem })
-  return { http, hl7v2, deliverer, log, prover, intake, access, audit, auth, validator, upkeep, watch, tell }
+  const { exporter } = fhir
+  return {
+    http,
+    hl7v2,
+    deliverer,
+    exporter,
+    log,
+    prover,
+    intake,
+    access,
+    audit,
+    auth,
+    validator,
+    upkeep,
+    watch,
+    tell,
+  }
 }
 
 /** The key that signs access tokens: made once, sealed with the clinic's own key, told to the log. */

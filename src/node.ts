@@ -88,6 +88,7 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
     close: async () => {
       await gateway.deliverer.stop()
       mllp.close()
+      await gateway.exporter.stop()
       try {
         await gateway.log.checkpoint().catch(unlessUnavailable)
       } finally {
@@ -117,6 +118,7 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
   const mllp =
     config.mllpPort === undefined ? undefined : await startMllpDoor(config, clinic, config.mllpPort)
   gateway.deliverer.start()
+  gateway.exporter.start()
   const failed = (fault: unknown) => process.stderr.write(`upkeep ${faultName(fault)}\n`)
   let watching: Promise<unknown> = Promise.resolve()
   const upkeep = setInterval(() => {

@@ -134,7 +134,7 @@ export function clientWithKey(
         body === undefined || typeof body === 'string' ? (body as string | undefined) : JSON.stringify(body),
     })
     const text = await response.text()
-    const isJson = response.headers.get('content-type')?.includes('json')
+    const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '')
     return {
       status: response.status,
       headers: response.headers,

@@ -26,8 +26,8 @@ export interface AccessOptions {
 /** Withheld even when the glass is broken (CON9). */
 const veryRestricted = confidentialities.indexOf('V')
 
-/** Work that has no patient is work all the same; content without one waits unmatched, unseen by all but offices. */
-const mayLackPatient: ReadonlySet<string> = new Set(['Task', 'Provenance'])
+/** Work that has no patient is work all the same, a list of people is of no one patient; content without one waits unmatched, unseen by all but offices. */
+const mayLackPatient: ReadonlySet<string> = new Set(['Task', 'Provenance', 'Group'])
 
 /** The one authorize: role table ∩ scopes ∩ relation ∩ consent ∩ purpose. What no rule allows is refused. */
 export function createAccess(options: AccessOptions): Access {

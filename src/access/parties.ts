@@ -11,6 +11,7 @@ const partyPaths: Readonly<Record<string, readonly string[]>> = {
   Consent: ['performer', 'organization'],
   Patient: ['generalPractitioner', 'managingOrganization'],
   CareTeam: ['participant.member', 'participant.onBehalfOf', 'managingOrganization'],
+  Group: ['managingEntity'],
   DocumentReference: ['author', 'custodian'],
   Provenance: ['agent.who', 'agent.onBehalfOf'],
   Flag: ['author'],

@@ -106,6 +106,8 @@ const careTeamView: readonly Grant[] = [
   },
   { types: ['Patient', 'CareTeam', 'Consent', 'RelatedPerson'], may: 'rs', condition: 'own' },
   { types: ['Task'], may: 'rus', condition: 'own' },
+  // Lists that its own organization keeps, or that are kept for it.
+  { types: ['Group'], may: 'rs', condition: 'own' },
   { types: [...directory, ...catalogue], may: 'rs', condition: 'any' },
 ]
 
@@ -122,7 +124,7 @@ export const table: Readonly<Record<Role, readonly Grant[]>> = {
   // Hands in what its doors take and keeps the lists of people; the content it handed in is not served back to it.
   platform: [
     { types: [...content, 'Task'], may: 'c', condition: 'any' },
-    { types: ['Patient', 'RelatedPerson', 'CareTeam', 'Consent'], may: 'cruds', condition: 'any' },
+    { types: ['Patient', 'RelatedPerson', 'CareTeam', 'Group', 'Consent'], may: 'cruds', condition: 'any' },
     { types: [...directory, ...catalogue], may: 'cruds', condition: 'any' },
   ],
   // Reads as a treating party, answers and works on tasks, and may hand in orders with the task to fulfil them: drafts

@@ -43,7 +43,7 @@ export const watchRules: readonly WatchRule[] = [
     hours: { from: 22, to: 6 },
     burst: { by: 'agent', count: 50, withinMs: 60 * minute, distinct: 'patient' },
   },
-  { name: 'export', title: 'The audit log was exported', kinds: ['extract'] },
+  { name: 'export', title: 'Records in bulk, or the audit log, were exported', kinds: ['extract'] },
   {
     name: 'consent-change',
     title: 'A consent was made, changed or deleted',

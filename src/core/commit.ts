@@ -1,4 +1,5 @@
 import type { AuditEntry } from '#core/act.ts'
+import type { ExportTold, StoredExport } from '#core/export.ts'
 import type { Identified, Reference } from '#core/resource.ts'
 
 /** A new version of a resource. `version` is the previous one plus one: a loser of the race gets `precondition-failed`. */
@@ -81,6 +82,9 @@ export interface CommitUnit {
   receipt?: NewReceipt
   registrations?: RegistrationWrite[]
   nonces?: Nonce[]
+  /** Bulk exports in their next revision. */
+  exports?: StoredExport[]
+  told?: ExportTold
   /** Anonymous counters to raise by one. */
   counters?: string[]
 }

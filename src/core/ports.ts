@@ -1,5 +1,6 @@
 import type { AuditEntry } from '#core/act.ts'
 import type { Committed, CommitUnit, RegistrationWrite, VersionRef } from '#core/commit.ts'
+import type { ExportStore } from '#core/export.ts'
 import type { Cursor, SearchQuery } from '#core/query.ts'
 import type { Reference, Resource } from '#core/resource.ts'
 
@@ -84,10 +85,10 @@ export interface CheckpointRow {
  * The one way to durable state. An implementation is a dialect and an `atomically`; test/store-contract runs on each.
  * Every method rejects with Failure `unavailable` when the database cannot answer.
  */
-export interface Store {
+export interface Store extends ExportStore {
   /**
    * Applies a unit wholly or not at all; resolves when it is durable. Failures: `precondition-failed` (version exists),
-   * `conflict` (receipt or nonce exists, delivery attempt settled already).
+   * `conflict` (receipt or nonce exists, delivery attempt settled already, export changed).
    */
   commit(unit: CommitUnit): Promise<Committed>
   /** Called after each durable commit, before its caller goes on: caches drop what changed. */
@@ -135,7 +136,7 @@ export interface Store {
   findRegistration(kind: RegistrationWrite['kind'], id: string): Promise<string | undefined>
   registrations(kind: RegistrationWrite['kind']): Promise<{ id: string; json: string }[]>
   counters(): Promise<Record<string, number>>
-  /** Forgets nonces that expired. */
+  /** Forgets nonces and exports that expired. */
   sweep(now: number): Promise<void>
 
   logSize(): Promise<number>

@@ -1,7 +1,8 @@
-import type { Audit } from '#core/act.ts'
+import type { Audit, AuditEntry } from '#core/act.ts'
 import type { Interaction } from '#core/caller.ts'
 import type { NewDelivery, Nonce, ResourceWrite } from '#core/commit.ts'
 import type { Access } from '#core/decision.ts'
+import type { ExportTold, StoredExport } from '#core/export.ts'
 import type { Issue } from '#core/failure.ts'
 import type { DoorRequest, DoorResponse } from '#core/http.ts'
 import type { Clock, Ids, Store } from '#core/ports.ts'
@@ -21,6 +22,8 @@ export interface FhirPorts {
   deriveId(...parts: string[]): string
   /** Seals the position in a search, so that a next link says nothing and cannot be made up. `open` throws. */
   cursorKey: { seal(text: string): string; open(text: string): string }
+  /** Is told of faults of ours that no request waits for. */
+  report?(fault: unknown): void
   /** Absolute FHIR base, without slash at the end. */
   base: string
   /** Types served; all that search-parameters knows where not given. */
@@ -51,6 +54,10 @@ export interface Answer {
   /** What is to go out because of it. */
   deliveries?: NewDelivery[]
   nonces?: Nonce[]
+  exports?: StoredExport[]
+  told?: ExportTold
+  /** Audit entries beside the request's own. */
+  entries?: AuditEntry[]
   /** What to do when another request took the version first; without it that is a 412. */
   retry?: () => Promise<Answer>
 }

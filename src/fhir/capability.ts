@@ -2,6 +2,7 @@ import type { CapabilityStatement, CapabilityStatementRestResource } from 'fhir/
 import type { Interaction } from '#core/caller.ts'
 import { generalParameters, type SearchParameter, searchParameters } from '#store/search-parameters.ts'
 import type { FhirPorts } from './call.ts'
+import { exportOperations } from './export/exports.ts'
 import { isServed, routes } from './routes.ts'
 import { includesOf, revincludesOf } from './search/include-table.ts'
 
@@ -14,6 +15,7 @@ export function capabilityStatement(ports: FhirPorts, types: readonly string[]):
     kind: 'instance',
     software: { name: 'Postern' },
     implementation: { description: 'Postern, a gateway for confidential patient messaging', url: ports.base },
+    instantiates: ['http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data'],
     fhirVersion: '4.0.1',
     format: ['application/fhir+json', 'application/json'],
     patchFormat: ['application/json-patch+json', 'application/fhir+json'],
@@ -35,6 +37,7 @@ export function capabilityStatement(ports: FhirPorts, types: readonly string[]):
           description: 'Access tokens of SMART Backend Services; see .well-known/smart-configuration.',
         },
         interaction: [{ code: 'transaction' }, { code: 'batch' }],
+        ...filled('operation', exportOf('')),
         resource: types.map((type) => resourceOf(type, ports.profiles?.[type])),
       },
     ],
@@ -78,7 +81,13 @@ function filled<Name extends string, Item>(name: Name, list: Item[]) {
 function operationsOf(type: string) {
   const served = routes.filter((route) => isServed(type, route.kind) && (route.types?.includes(type) ?? true))
   const named = new Map(served.flatMap(({ operation }) => (operation ? [[operation.name, operation]] : [])))
-  return [...named.values()]
+  return [...named.values(), ...exportOf(type)]
+}
+
+function exportOf(type: string) {
+  return Object.hasOwn(exportOperations, type)
+    ? [exportOperations[type]].filter((each) => each !== undefined)
+    : []
 }
 
 function parameterOf(parameter: SearchParameter) {

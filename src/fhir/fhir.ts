@@ -2,6 +2,8 @@ import type { DoorRequest, DoorResponse } from '#core/http.ts'
 import { takeBundle } from './bundle/take-bundle.ts'
 import type { FhirPorts } from './call.ts'
 import { capabilityStatement } from './capability.ts'
+import { createExporter, type Exporter } from './export/exporter.ts'
+import { answerExport, isExport } from './export/exports.ts'
 import { answerOnRecord } from './on-record.ts'
 import { indented, ok } from './respond.ts'
 import { servedTypes } from './routes.ts'
@@ -11,6 +13,8 @@ export interface Fhir {
   handle(request: DoorRequest): Promise<DoorResponse>
   /** The CapabilityStatement: public, so it takes no caller and leaves no audit event. */
   metadata(): object
+  /** Prepares bulk exports. */
+  exporter: Exporter
 }
 
 /** The FHIR R4 server: gate → store → decide → redact → one commit with the audit entries → answer. */
@@ -21,10 +25,11 @@ export function createFhir(ports: FhirPorts): Fhir {
 
   async function handle(request: DoorRequest): Promise<DoorResponse> {
     if (request.method === 'GET' && request.path === 'metadata') return ok(text)
+    if (isExport(request)) return answerExport(ports, request)
     const bundle = request.method === 'POST' && request.path === ''
     const response = await (bundle ? takeBundle : answerOnRecord)(ports, request, types)
     return request.query.get('_pretty') === 'true' ? indented(response) : response
   }
 
-  return { handle, metadata: () => statement }
+  return { handle, metadata: () => statement, exporter: createExporter(ports) }
 }

@@ -22,19 +22,30 @@ export async function answerOnRecord(
   try {
     const matched = matchRoute(request, types)
     kind = matched.route.kind
-    let answer = await interact(ports, request, matched, trail)
-    for (;;) {
-      try {
-        const audit = auditOf(ports, request, trail, { kind, outcome: 'success' })
-        const { writes, deliveries, nonces } = answer
-        await ports.store.commit({ audit, writes, deliveries, nonces })
-        return answer.response
-      } catch (cause) {
-        answer = await retried(answer, cause)
-      }
-    }
+    const answer = await interact(ports, request, matched, trail)
+    return await committed(ports, answer, (more) => [
+      ...auditOf(ports, request, trail, { kind, outcome: 'success' }),
+      ...more,
+    ])
   } catch (cause) {
     return refusedOnRecord(ports, request, trail, { kind, cause })
+  }
+}
+
+/** Stores what an interaction wants stored together with its audit entries; one that lost a race is asked anew. */
+export async function committed(
+  { store }: FhirPorts,
+  first: Answer,
+  auditWith: (entries: readonly AuditEntry[]) => AuditEntry[],
+): Promise<DoorResponse> {
+  for (let answer = first; ; ) {
+    try {
+      const { response, retry: _, entries = [], ...unit } = answer
+      await store.commit({ audit: auditWith(entries), ...unit })
+      return response
+    } catch (cause) {
+      answer = await retried(answer, cause)
+    }
   }
 }
 
@@ -43,7 +54,7 @@ export async function refusedOnRecord(
   ports: FhirPorts,
   request: DoorRequest,
   trail: Trail,
-  { kind, cause }: { kind: Interaction; cause: unknown },
+  { kind, cause }: { kind: Act['kind']; cause: unknown },
 ): Promise<DoorResponse> {
   const failure =
     cause instanceof Failure ? cause : new Failure('internal', 'Something went wrong here.', { cause })

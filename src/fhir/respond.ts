@@ -30,7 +30,10 @@ export function writeResponse(call: Call, status: number, stored: Stored, body: 
 }
 
 export function failureResponse(failure: Failure): DoorResponse {
-  const later: Record<string, string> = failure.kind === 'unavailable' ? { 'Retry-After': '1' } : {}
+  const isLater = failure.kind === 'unavailable' || failure.kind === 'too-many'
+  const later: Record<string, string> = isLater
+    ? { 'Retry-After': String(failure.retryAfterSeconds ?? 1) }
+    : {}
   return {
     status: failures[failure.kind].http,
     headers: { ...always, ...later },

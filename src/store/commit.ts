@@ -4,6 +4,7 @@ import { patientOf } from '#core/compartment.ts'
 import type { LeafMaker, Vault } from '#core/ports.ts'
 import type { Identified } from '#core/resource.ts'
 import type { Statement } from './driver.ts'
+import { exportStatements, toldStatements } from './exports.ts'
 import { indexRows } from './index-rows.ts'
 import * as statements from './statements.ts'
 import { insertTokens } from './token-rows.ts'
@@ -24,6 +25,8 @@ export async function compileUnit(unit: CommitUnit, sealing: Sealing): Promise<S
     ]),
     ...(unit.receipt ? [receipt(unit.receipt, sealing)] : []),
     ...(unit.settlements ?? []).map(settlement),
+    ...(unit.exports ?? []).map((each) => exportStatements(each, sealing.vault)),
+    ...(unit.told ? [toldStatements(unit.told, sealing.vault)] : []),
     ...(unit.writes ?? []).map((write) => resource(write, sealing)),
     ...(unit.deliveries ?? []).map((each) => delivery(each, unit, sealing)),
     ...(unit.registrations ?? []).map(async ({ kind, id, json }) => {

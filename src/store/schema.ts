@@ -66,6 +66,19 @@ export interface Tables {
   registration: { kind: string; id: string; box: string; body: Uint8Array }
   nonce: { key: Uint8Array; expires: number }
   counter: { name: string; value: number }
+  /** Bulk exports: what was asked, and how far it is, sealed. One row an export; the key is the guard of its changes. */
+  export_job: {
+    id: string
+    revision: number
+    client: string
+    state: string
+    lease: number
+    expires: number
+    box: string
+    body: Uint8Array
+  }
+  /** Keyed hashes of what an export gave away and told. */
+  export_told: { export: string; hash: Uint8Array }
   migration: { name: string }
 }
 
@@ -250,6 +263,30 @@ export const migrations: readonly Migration[] = [
       sqlite.schema
         .createTable('anchor')
         .addColumn('size', 'integer', (c) => c.notNull().primaryKey())
+        .compile(),
+    ],
+  },
+  {
+    name: '004-exports',
+    statements: [
+      sqlite.schema
+        .createTable('export_job')
+        .addColumn('id', 'text', (c) => c.notNull())
+        .addColumn('revision', 'integer', (c) => c.notNull())
+        .addColumn('client', 'text', (c) => c.notNull())
+        .addColumn('state', 'text', (c) => c.notNull())
+        .addColumn('lease', 'integer', (c) => c.notNull())
+        .addColumn('expires', 'integer', (c) => c.notNull())
+        .addColumn('box', 'text', (c) => c.notNull())
+        .addColumn('body', 'blob', (c) => c.notNull())
+        .addPrimaryKeyConstraint('export_job_key', ['id', 'revision'])
+        .compile(),
+      sqlite.schema
+        .createTable('export_told')
+        .addColumn('export', 'text', (c) => c.notNull())
+        .addColumn('hash', 'blob', (c) => c.notNull())
+        .addPrimaryKeyConstraint('export_told_key', ['export', 'hash'])
+        .modifyEnd(sql`WITHOUT ROWID`)
         .compile(),
     ],
   },

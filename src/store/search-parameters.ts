@@ -209,6 +209,19 @@ export const searchParameters: Readonly<Record<string, readonly SearchParameter[
     reference('participant', 'participant.member', [...people, 'CareTeam']),
     date('date', 'period'),
   ],
+  Group: [
+    identifier,
+    token('type', 'type'),
+    token('actual', 'actual'),
+    token('code', 'code'),
+    reference('member', 'member.entity', [...people, 'Medication', 'Group']),
+    reference('managing-entity', 'managingEntity', [
+      'Organization',
+      'Practitioner',
+      'PractitionerRole',
+      'RelatedPerson',
+    ]),
+  ],
   Task: [
     patient('for'),
     reference('subject', 'for'),

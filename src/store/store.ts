@@ -4,6 +4,8 @@ import type { LeafMaker, Store, Stored, StoredDelivery, Vault } from '#core/port
 import type { SearchQuery } from '#core/query.ts'
 import { compileUnit, placeOf, receiptKey, receiptPlace } from './commit.ts'
 import type { Driver, Guard, Row } from './driver.ts'
+import { sweepExports, sweepTold } from './export-statements.ts'
+import { createExports } from './exports.ts'
 import type { Tables } from './schema.ts'
 import { compileSearch } from './search.ts'
 import * as statements from './statements.ts'
@@ -20,6 +22,7 @@ const lost: Record<Guard, [FailureKind, string]> = {
   receipt: ['conflict', 'This message is being taken in already'],
   nonce: ['conflict', 'This one-time value was used before'],
   attempt: ['conflict', 'This delivery attempt was settled already'],
+  export: ['conflict', 'This export was changed in between'],
 }
 
 /** The store over any driver: what is written is sealed, what is read is opened, here and nowhere else. */
@@ -74,6 +77,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
   }
 
   return {
+    ...createExports({ driver, vault, openVersion }),
     commit,
     onCommit: (listener) => void listeners.push(listener),
     onChangeElsewhere: (listener) => void cachers.push(listener),
@@ -173,7 +177,11 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
       return found.length > 0
     },
     async sweep(now) {
-      await driver.atomically([statements.sweepNonces.bind({ now })])
+      await driver.atomically([
+        statements.sweepNonces.bind({ now }),
+        sweepExports.bind({ now }),
+        sweepTold.bind({}),
+      ])
     },
 
     async logSize() {

@@ -59,6 +59,7 @@ export class Clinic extends DurableObject<WorkerEnv> {
       const { gateway, store } = await this.opened()
       let rounds = 0
       while (rounds < maxRounds && (await gateway.deliverer.run()) > 0) rounds += 1
+      while (rounds < maxRounds && (await gateway.exporter.run()) > 0) rounds += 1
       await gateway.watch()
       await gateway.log.checkpoint()
       await store.sweep(clock.now())
@@ -112,7 +113,8 @@ export class Clinic extends DurableObject<WorkerEnv> {
       { clinic: own.clinic, baseUrl: own.baseUrl, timeZone: own.timeZone },
     )
     store.onCommit((unit) => {
-      const at = unit.deliveries?.length ? clock.now() : clock.now() + checkpointMs
+      const begun = unit.exports?.find(({ state }) => state === 'preparing')
+      const at = unit.deliveries?.length ? clock.now() : (begun?.lease ?? clock.now() + checkpointMs)
       this.ctx.waitUntil(this.#arm(at))
     })
     const opened = { gateway, store, vault, vkey: signer.vkey }
@@ -132,13 +134,15 @@ export class Clinic extends DurableObject<WorkerEnv> {
   }
 
   async #armNext(store: Store): Promise<void> {
-    const [delivery, size, checkpoint] = await Promise.all([
+    const [delivery, begun, size, checkpoint] = await Promise.all([
       store.nextDelivery(),
+      store.nextExport(),
       store.logSize(),
       store.lastCheckpoint(),
     ])
     await this.#arm(this.#cared + careUpkeepMs)
     if (delivery !== undefined) await this.#arm(delivery)
+    if (begun !== undefined) await this.#arm(begun)
     if (size > (checkpoint?.size ?? 0)) await this.#arm(clock.now() + checkpointMs)
   }
 

@@ -73,6 +73,7 @@ function resourcesOf(patient: string, clinic: string, pharmacy: string): Record<
       note: [{ text: 'hidden' }],
       authoredOn: '2026-02-01',
     },
+    Group: { type: 'person', actual: true, managingEntity: to(clinic), member: [{ entity: subject }] },
     Consent: {
       status: 'inactive',
       scope: coded('http://terminology.hl7.org/CodeSystem/consentscope', 'patient-privacy'),
@@ -168,7 +169,7 @@ describe('the role table', () => {
       `Practitioner.${letters} PractitionerRole.${letters} Organization.${letters} Medication.${letters}`
     const team = (orders: string, tasks: string) =>
       `Communication.crus QuestionnaireResponse.rs MedicationRequest.${orders} MedicationDispense.rs Patient.rs ` +
-      `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Task.${tasks} Consent.rs Provenance.rs DetectedIssue.rs Questionnaire.rs`
+      `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Group.rs Task.${tasks} Consent.rs Provenance.rs DetectedIssue.rs Questionnaire.rs`
     const pharmacy = `MedicationRequest.rs MedicationDispense.crus Patient.rs ${catalogues('rs')} Task.crus`
     expect(written).toEqual({
       ehr: team('crs', 'crus'),
@@ -178,7 +179,7 @@ describe('the role table', () => {
       pharmacist: pharmacy,
       platform:
         'Communication.c QuestionnaireResponse.c MedicationRequest.c Patient.cruds RelatedPerson.cruds ' +
-        `${catalogues('cruds')} CareTeam.cruds Task.c Consent.cruds Questionnaire.cruds`,
+        `${catalogues('cruds')} CareTeam.cruds Group.cruds Task.c Consent.cruds Questionnaire.cruds`,
       patient:
         'Communication.crs QuestionnaireResponse.crs MedicationRequest.rs MedicationDispense.rs Patient.rs ' +
         `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Task.crs Consent.crus Questionnaire.rs`,

@@ -103,8 +103,9 @@ const sources = new Map(
   globSync('src/**/*.ts', { cwd: root }).map((file) => [file, readFileSync(join(root, file), 'utf8')]),
 )
 
-const call = /\bstore\s*\??\.\s*(?:read|readVersion|history|search)\b/
-const takenApart = /\{[^{}]*\b(?:read|readVersion|history|search)\b[^{}]*\}\s*=\s*[\w.]*\bstore\b/
+const call = /\bstore\s*\??\.\s*(?:read|readVersion|history|search|changes|snapshot)\b/
+const takenApart =
+  /\{[^{}]*\b(?:read|readVersion|history|search|changes|snapshot)\b[^{}]*\}\s*=\s*[\w.]*\bstore\b/
 
 function queries(text: string): boolean {
   return call.test(text) || takenApart.test(text)
@@ -144,6 +145,7 @@ describe('no query gets past authorize', () => {
     for (const text of [
       'ports.store\n  .search(query)',
       'const { read, commit } = call.ports.store',
+      'await store.snapshot(query)',
       'store?.history(',
     ]) {
       expect(queries(text), text).toBe(true)

@@ -1,6 +1,7 @@
 import { describe } from 'vitest'
 import { commitClaims } from './commit-claims.ts'
 import { deliveryClaims } from './delivery-claims.ts'
+import { exportClaims } from './export-claims.ts'
 import { logClaims } from './log-claims.ts'
 import { sealClaims } from './seal-claims.ts'
 import { searchClaims } from './search-claims.ts'
@@ -13,6 +14,7 @@ export function storeContract(name: string, withStore: WithStore): void {
     searchClaims(withStore)
     logClaims(withStore)
     deliveryClaims(withStore)
+    exportClaims(withStore)
     sealClaims(withStore)
   })
 }
