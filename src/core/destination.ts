@@ -22,14 +22,51 @@ export interface FhirChannelSettings {
   token?: { url: string; clientId: string; scope: string; resource?: string; key: Record<string, unknown> }
 }
 
-export interface MllpChannelSettings {
+/** Versions of HL7 v2 that are written (MSH-12), oldest first. */
+export const writtenVersions = ['2.3.1', '2.4', '2.5', '2.5.1', '2.6', '2.7', '2.7.1', '2.8'] as const
+export type WrittenVersion = (typeof writtenVersions)[number]
+
+/** Names of table 0211 (MSH-18) that are written. */
+export const writtenCharsets = [
+  'ASCII',
+  '8859/1',
+  '8859/2',
+  '8859/5',
+  '8859/7',
+  '8859/9',
+  '8859/15',
+  'UNICODE UTF-8',
+] as const
+export type WrittenCharset = (typeof writtenCharsets)[number]
+
+/** How a partner wants its HL7 v2 messages. What is absent is as in `defaultDialect` of formats/hl7v2. */
+export interface Hl7v2Dialect {
+  /** MSH-3 and MSH-4 (ours), MSH-5 and MSH-6 (theirs). */
+  sending: { application: string; facility: string }
+  receiving: { application: string; facility: string }
+  version?: WrittenVersion
+  charset?: WrittenCharset
+  /** IANA name: times are told as the clock shows them there, with its offset. As they came where absent. */
+  timeZone?: string
+  /** Orders as encoded (RDE^O11) or as placed (OMP^O09; ORM^O01 before 2.4). */
+  orders?: 'RDE' | 'OMP'
+  /** Whether files go along (OBX of type ED); a message with files is refused where they do not. */
+  attachments?: boolean
+  /** MSH-15 and MSH-16: `AL` in enhanced mode, empty in original mode. */
+  acknowledgement?: 'original' | 'enhanced'
+  /** What the partner calls our identifier systems: URI → assigning authority as HD, `HOSP` or `HOSP&1.2.3&ISO`. */
+  authorities?: Record<string, string>
+}
+
+export interface MllpChannelSettings extends Hl7v2Dialect {
   kind: 'mllp'
   host: string
   port: number
   /** TLS; PEM texts. Absent for a receiver on this machine or behind a tunnel. */
   tls?: { ca?: string; cert?: string; key?: string; servername?: string }
   timeoutMs?: number
-  /** MSH-3 and MSH-4 (ours), MSH-5 and MSH-6 (theirs). */
-  sending: { application: string; facility: string }
-  receiving: { application: string; facility: string }
+  /** Connections at a time, 4 where absent; one patient's messages never overtake each other. */
+  connections?: number
+  /** Messages under way on one connection, 1 where absent. */
+  pipeline?: number
 }

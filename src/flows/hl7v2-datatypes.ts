@@ -25,7 +25,7 @@ const wellKnown: Record<string, string> = {
 }
 
 /**
- * The URI of an assigning authority: its ISO or UUID universal id, else a well-known one, else one of our own made of
+ * The URI of an assigning authority: its ISO, UUID or URI universal id, else a well-known one, else one of our own made of
  * the sending facility and the authority's name there, so that two facilities' `LAB` stay apart.
  */
 export function systemOf(
@@ -38,6 +38,7 @@ export function systemOf(
     return wellKnownOids[universalId] ?? `urn:oid:${universalId}`
   }
   if (type === 'UUID' && universalId !== '') return `urn:uuid:${universalId.toLowerCase()}`
+  if (type === 'URI' && /^[a-z][a-z0-9+.-]*:\S+$/i.test(universalId)) return universalId
   const known = wellKnown[namespace.toUpperCase()] ?? wellKnown[kind.toUpperCase()]
   if (known) return known
   const name = namespace || universalId || kind || 'local'

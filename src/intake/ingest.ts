@@ -167,8 +167,7 @@ export function createIntake(ports: IntakePorts): Intake {
       }),
     )
     const task = made.unmapped ? [holdTask(idOf('hold'), made.mapping.name, made.mapped, at)] : []
-    const resources = [...made.followed.places, ...made.mapped.map(versionReferenceTo)]
-    const sent = [...deliveries, ...made.followed.deliveries]
+    const resources = made.mapped.map(versionReferenceTo)
     const concerned = [...made.mapped, ...made.unchanged].map(patientOf)
     const patients = [...new Set(concerned.filter((each) => each !== undefined))]
     const entries = audit.record({ ...actOf(message, at), outcome: 'success', patients, entities: resources })
@@ -181,7 +180,7 @@ export function createIntake(ports: IntakePorts): Intake {
       parties: made.parties,
       mapping: made.mapping,
       warnings: made.warnings,
-      deliveries: sent.map((each) => each.id),
+      deliveries: deliveries.map((each) => each.id),
       auditEvent: entries[0]?.id ?? '',
     }
     const { leaves } = await store.commit({
@@ -193,7 +192,7 @@ export function createIntake(ports: IntakePorts): Intake {
         ...made.followed.writes,
       ],
       nonces: made.followed.nonces,
-      deliveries: sent,
+      deliveries,
       receipt: { ...receiptKeyOf(message, understood), answer: JSON.stringify(receipt), at },
     })
     return { receipt: { ...receipt, leaf: leaves[0] }, replayed: false }

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { Audit } from '#core/act.ts'
 import type { Caller } from '#core/caller.ts'
-import type { Destination } from '#core/destination.ts'
+import { type Destination, writtenCharsets, writtenVersions } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Ids, Store } from '#core/ports.ts'
 import type { Reference } from '#core/resource.ts'
@@ -57,8 +57,30 @@ const mllpChannel = z.strictObject({
       servername: z.string().optional(),
     })
     .optional(),
+  connections: z.int().min(1).max(16).optional(),
+  pipeline: z.int().min(1).max(32).optional(),
   sending: hierarchicDesignator,
   receiving: hierarchicDesignator,
+  version: z.enum(writtenVersions).optional(),
+  charset: z.enum(writtenCharsets).optional(),
+  timeZone: z
+    .string()
+    .refine((name) => isTimeZone(name), 'must be an IANA time zone')
+    .optional(),
+  orders: z.enum(['RDE', 'OMP']).optional(),
+  attachments: z.boolean().optional(),
+  acknowledgement: z.enum(['original', 'enhanced']).optional(),
+  authorities: z
+    .record(
+      z.url(),
+      z
+        .string()
+        .regex(
+          /^[^|^~\\\r\n&]*(?:&[^|^~\\\r\n&]+&(?:ISO|UUID|DNS|GUID|URI|L))?$/,
+          'must be HD, NAME or NAME&id&ISO',
+        ),
+    )
+    .optional(),
 })
 
 const destination = z.strictObject({
@@ -73,6 +95,15 @@ const destination = z.strictObject({
   active: z.boolean().default(true),
   channel: z.discriminatedUnion('kind', [fhirChannel, mllpChannel]),
 })
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** A destination as given by an operator. Throws Failure `invalid`; a value never stands in it, as it may be a key. */
 export function readDestination(input: unknown): Destination {

@@ -2,6 +2,7 @@ import type { MedicationRequest, Patient, Practitioner, Task } from 'fhir/r4'
 import type { MllpChannelSettings } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
 import type { Identified, Reference } from '#core/resource.ts'
+import { charsetLabel } from '#formats/hl7v2/dialect.ts'
 import { type OrderControl, writeOrderMessage } from '#formats/hl7v2/order-message.ts'
 import type { Answer, Channel, Parcel } from './channel.ts'
 import type { MllpClient } from './mllp-client.ts'
@@ -10,6 +11,9 @@ export type SendMllp = MllpClient['send']
 
 /** Orders in one parcel: the last two digits of their control ids. */
 const MAX_ORDERS = 100
+
+/** So many patients' messages go out beside each other. */
+const DEFAULT_CONNECTIONS = 4
 
 /**
  * Sends each order of a parcel as an RDE^O11 and waits for its acknowledgement, one after the other. A repetition has
@@ -22,11 +26,20 @@ export function createMllpChannel({ sendMllp }: { sendMllp?: SendMllp }): Channe
     const messages = await Promise.all(
       parcel.contents.map(({ resource }, index) => messageOf(resource, index, parcel, settings)),
     )
-    const { host, port, tls } = settings
+    const { host, port, tls, connections = DEFAULT_CONNECTIONS, pipeline } = settings
+    const charset = charsetLabel(settings)
     for (const message of messages) {
       if (parcel.signal.aborted) throw new Failure('unavailable', 'timeout')
       const { code } = await sendMllp(
-        { host, port, timeoutMs: parcel.timeoutMs, ...(tls ? { tls } : {}) },
+        {
+          host,
+          port,
+          timeoutMs: parcel.timeoutMs,
+          connections,
+          charset,
+          ...(pipeline ? { pipeline } : {}),
+          ...(tls ? { tls } : {}),
+        },
         message,
       )
       const answer = answers[code] ?? { state: 'retry', reason: 'ack-unknown' }
@@ -50,21 +63,39 @@ async function messageOf(
   content: Identified,
   index: number,
   parcel: Parcel,
-  settings: MllpChannelSettings,
+  dialect: MllpChannelSettings,
 ): Promise<string> {
-  const { order, control } = await orderOf(content, parcel)
+  const { order: stored, control } = await orderOf(content, parcel)
+  const order = await withMedication(stored, parcel)
   const patient = await find(parcel, order.subject.reference)
   // Who it is for is not to be left out: without a patient that may be shown there is nothing to send.
   if (patient?.resourceType !== 'Patient') throw new Failure('forbidden', 'patient')
+  const pharmacy = await find(parcel, order.dispenseRequest?.performer?.reference)
   return writeOrderMessage({
     order,
     ...(control ? { control } : {}),
     patient: patient as Patient,
-    requester: await findPrescriber(parcel, order.requester?.reference),
-    settings,
+    requester: await findPractitioner(parcel, order.requester?.reference),
+    recorder: await findPractitioner(parcel, order.recorder?.reference),
+    ...(pharmacy?.resourceType === 'Organization' ? { pharmacy } : {}),
+    audience: parcel.destination.role,
+    dialect,
     controlId: parcel.id.replaceAll('-', '').slice(0, 18) + String(index).padStart(2, '0'),
     at: parcel.created,
   })
+}
+
+/** A Medication that stands on its own is taken into the order, as v2 has no other place for it. */
+async function withMedication(order: MedicationRequest, parcel: Parcel): Promise<MedicationRequest> {
+  const reference = order.medicationReference?.reference
+  if (reference === undefined || reference.startsWith('#')) return order
+  const medication = await find(parcel, reference)
+  if (medication?.resourceType !== 'Medication') throw new Failure('forbidden', 'medication')
+  return {
+    ...order,
+    contained: [...(order.contained ?? []), { ...medication, id: 'medication' }],
+    medicationReference: { ...order.medicationReference, reference: '#medication' },
+  }
 }
 
 interface Said {
@@ -92,12 +123,13 @@ function controlOf({ code }: Task, order: Identified | undefined): OrderControl 
 }
 
 /** The person, also where the order names a role of theirs. */
-async function findPrescriber(
+async function findPractitioner(
   parcel: Parcel,
   reference: string | undefined,
 ): Promise<Practitioner | undefined> {
   const found = await find(parcel, reference)
-  if (found?.resourceType === 'PractitionerRole') return findPrescriber(parcel, found.practitioner?.reference)
+  if (found?.resourceType === 'PractitionerRole')
+    return findPractitioner(parcel, found.practitioner?.reference)
   return found?.resourceType === 'Practitioner' ? found : undefined
 }
 

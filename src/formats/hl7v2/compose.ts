@@ -1,4 +1,4 @@
-import type { CodeableConcept, Coding, Identifier } from 'fhir/r4'
+import type { Identifier } from 'fhir/r4'
 import { decimalText } from '#core/decimal.ts'
 import { Failure } from '#core/failure.ts'
 import { standardDelimiters } from './delimiters.ts'
@@ -37,34 +37,6 @@ export function numeral(value: unknown): string {
   return text
 }
 
-/** FHIR systems by their names in table 0396. */
-const systems: Record<string, string> = {
-  'http://www.nlm.nih.gov/research/umls/rxnorm': 'RXNORM',
-  'http://hl7.org/fhir/sid/ndc': 'NDC',
-  'http://snomed.info/sct': 'SCT',
-  'https://dmd.nhs.uk': 'SCT',
-  'http://unitsofmeasure.org': 'UCUM',
-  'http://loinc.org': 'LN',
-}
-
-/** Those that name a product; they go first (prescriptions R8). */
-const primary = [
-  'http://www.nlm.nih.gov/research/umls/rxnorm',
-  'https://dmd.nhs.uk',
-  'http://snomed.info/sct',
-]
-
-/** CE: the primary coding, an alternate one, and the text where no code says it. Empty for nothing. */
-export function codedElement(concept: CodeableConcept | undefined): string {
-  const codings = [...(concept?.coding ?? [])]
-    .filter((coding) => coding.code)
-    .sort((a, b) => rank(a) - rank(b))
-  const [first, second] = codings
-  if (!first) return composed([undefined, concept?.text])
-  const alternate = second ? [second.code, second.display, systemName(second)] : []
-  return composed([first.code, first.display ?? concept?.text, systemName(first), ...alternate])
-}
-
 /** `urn:oid:…` as an OID, else the URI itself: the last two sub-components of HD, or components of EI. */
 export function universalId(system: string | undefined): [string | undefined, string | undefined] {
   if (!system) return [undefined, undefined]
@@ -80,15 +52,6 @@ export function identifierType(identifier: Identifier): string | undefined {
 const wellKnownOids: Record<string, string> = {
   'http://hl7.org/fhir/sid/us-npi': '2.16.840.1.113883.4.6',
   'http://hl7.org/fhir/sid/us-ssn': '2.16.840.1.113883.4.1',
-}
-
-function rank(coding: Coding): number {
-  const place = primary.indexOf(coding.system ?? '')
-  return place === -1 ? primary.length : place
-}
-
-function systemName(coding: Coding): string {
-  return systems[coding.system ?? ''] ?? 'L'
 }
 
 function trimmed(parts: readonly string[]): string[] {

@@ -26,10 +26,22 @@ export function fhirInstant(text: string, timeZone: string): string | undefined 
   return instant
 }
 
-/** A FHIR date, dateTime or instant as DTM, precision and offset kept. */
-export function dtmText(fhir: string): string {
-  const [date = '', time] = fhir.split('T')
+/**
+ * A FHIR date, dateTime or instant as DTM, precision and offset kept; with `timeZone` (IANA name) a time is told as the
+ * clock shows it there. A date is nobody's time and stays as it is.
+ */
+export function dtmText(fhir: string, timeZone?: string): string {
+  const told = timeZone && fhir.includes('T') ? timeIn(fhir, timeZone) : fhir
+  const [date = '', time] = told.split('T')
   return date.replaceAll('-', '') + (time === undefined ? '' : time.replace('Z', '+0000').replaceAll(':', ''))
+}
+
+function timeIn(fhir: string, timeZone: string): string {
+  const at = Date.parse(fhir)
+  if (Number.isNaN(at)) throw notATime('A date or time cannot be read')
+  const minutes = zoneOffset(at, timeZone)
+  const fraction = /\.\d+/.exec(fhir)?.[0] ?? ''
+  return `${new Date(at + minutes * 60_000).toISOString().slice(0, 19)}${fraction}${offsetText(minutes)}`
 }
 
 /** Milliseconds since the epoch as DTM in UTC, to the second. */
@@ -98,9 +110,13 @@ function offsetIn(parts: Parts, timeZone: string): string {
   const after = zoneOffset(wall + 86_400_000, timeZone)
   const minutes = zoneOffset(wall - before * 60_000, timeZone) === before ? before : after
   const chosen = zoneOffset(wall - minutes * 60_000, timeZone) === minutes ? minutes : before
-  const size = Math.abs(chosen)
+  return offsetText(chosen)
+}
+
+function offsetText(minutes: number): string {
+  const size = Math.abs(minutes)
   const hours = String(Math.floor(size / 60)).padStart(2, '0')
-  return `${chosen < 0 ? '-' : '+'}${hours}:${String(size % 60).padStart(2, '0')}`
+  return `${minutes < 0 ? '-' : '+'}${hours}:${String(size % 60).padStart(2, '0')}`
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>()

@@ -1,56 +1,84 @@
-import type {
-  CodeableConcept,
-  Dosage,
-  Medication,
-  MedicationRequest,
-  Patient,
-  Practitioner,
-  Quantity,
-} from 'fhir/r4'
-import type { MllpChannelSettings } from '#core/destination.ts'
+import type { Identifier, MedicationRequest, Organization, Patient, Practitioner } from 'fhir/r4'
+import type { Hl7v2Dialect } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
-import { codedElement, composed, numeral, repeated, segmentOf, universalId } from './compose.ts'
-import { dtmAt, dtmText } from './date-time.ts'
-import { encodingCharacters, standardDelimiters } from './delimiters.ts'
+import { amountField, coded, type Telling, unitField } from './coded.ts'
+import { composed, numeral, repeated, segmentOf } from './compose.ts'
+import {
+  authority,
+  dtm,
+  type Envelope,
+  entity,
+  headerSegment,
+  isSince,
+  type MessageType,
+  noteSegments,
+  requireWritable,
+} from './dialect.ts'
+import { type DosageFields, dosageFields } from './dosage-fields.ts'
+import { type MedicationFields, medicationFields } from './medication-fields.ts'
 import { patientSegment, practitionerField } from './order-people.ts'
-import { timingSegment } from './order-timing.ts'
+import { timingField, timingSegment } from './order-timing.ts'
+import { createSaid, requireNoModifiers, restNotes } from './said.ts'
 
 /** Table 0119: cancel, discontinue, hold, release. */
 export type OrderControl = 'CA' | 'DC' | 'HD' | 'RL'
 
 /** What one outbound order is made of. */
-export interface OrderValues {
+export interface OrderValues extends Envelope {
   order: MedicationRequest
   patient: Patient
   requester?: Practitioner
-  settings: Pick<MllpChannelSettings, 'sending' | 'receiving'>
-  /** MSH-10: at most 20 characters, the same at every attempt. */
-  controlId: string
-  /** MSH-7, milliseconds since the epoch. */
-  at: number
+  recorder?: Practitioner
+  /** Who is to dispense it. */
+  pharmacy?: Organization
+  /** A pharmacy is told nothing of why, nor of what was said (prescriptions R10). */
+  audience: 'pharmacy' | 'ehr'
   /** ORC-1 where something is asked about an order that is there already; else its status says it. */
   control?: OrderControl
 }
 
 /**
- * RDE^O11 (HL7 v2.5.1 §4.13.5) of a MedicationRequest, in UTF-8. The way back of the v2-to-FHIR tables; numbers go out
- * digit for digit. Notes, reasons and supporting information stay here: chat and questionnaire text must not reach a
- * pharmacy (prescriptions R10). Throws Failure `invalid` for an order that must not be sent and `unsupported` for
- * what v2 cannot say: nothing that changes the meaning is left out in silence.
+ * RDE^O11 (HL7 v2.5.1 §4.13.5) or OMP^O09 (§4.13.3) of a MedicationRequest, as the partner's settings ask. The way back
+ * of the v2-to-FHIR tables; numbers go out digit for digit, nothing is cut. What has no field is told in an NTE each
+ * (formats/hl7v2/said), except what stays here by rule (`stays`). Throws Failure `invalid` for an order that must not be
+ * sent and `unsupported` for what v2, or the partner's character set, cannot say.
  */
 export function writeOrderMessage(values: OrderValues): string {
-  const { order, patient, settings, requester, control = controls[values.order.status] } = values
+  const { order, patient, dialect, control = controls[values.order.status] } = values
   requireSendable(order, control)
-  const dosages = order.dosageInstruction ?? []
-  for (const [index, dosage] of dosages.entries()) requireSayable(dosage, index)
-  return [
-    headerSegment(values),
-    patientSegment(patient, settings.sending.application),
-    orderSegment(order, control, practitionerField(requester), settings.sending.application),
-    encodedOrder(order, dosages),
-    ...dosages.map((dosage, index) => timingSegment(dosage, index + 1, order.priority)),
-    ...routeSegments(dosages),
+  const telling: Telling = { dialect, said: createSaid() }
+  const parts: Parts = {
+    values,
+    telling,
+    medication: medicationFields(order, telling),
+    dosages: dosageFields(order.dosageInstruction ?? [], order.priority, telling),
+  }
+  const placed = dialect.orders === 'OMP'
+  const timings = timingsOf(parts)
+  const beginning = [
+    headerSegment(values, typeOf(dialect)),
+    patientSegment(patient, dialect),
+    orderSegment(parts, control ?? '', placed ? timings.field : ''),
+    ...(placed ? timings.segments : []),
+    placed ? placedOrder(parts) : encodedOrder(parts, timings.field),
+  ]
+  const text = [
+    ...beginning,
+    // Last to be written: by then it is known what had no place.
+    ...noteSegments(notesOf(parts)),
+    ...(placed ? [] : timings.segments),
+    ...parts.dosages.routes,
+    ...parts.medication.components,
   ].join('')
+  requireWritable(text, dialect)
+  return text
+}
+
+interface Parts {
+  values: OrderValues
+  telling: Telling
+  medication: MedicationFields
+  dosages: DosageFields
 }
 
 /** ORC-1 (table 0119) by status; a status that is not here has nothing to tell a pharmacy. */
@@ -66,125 +94,215 @@ function requireSendable(order: MedicationRequest, control: string | undefined):
   if (order.reportedBoolean || order.reportedReference)
     throw refused('A reported order is not sent', 'reported')
   if (order.doNotPerform) throw refused('HL7 v2 cannot order not to dispense', 'doNotPerform')
-  if (order.modifierExtension) throw refused('HL7 v2 cannot say this modifier', 'modifierExtension')
+  requireNoModifiers(order)
   if (!['order', 'original-order', 'filler-order', 'instance-order'].includes(order.intent)) {
     throw refused('Only an order is sent', 'intent')
   }
 }
 
-/** What has no field of its own must stand in the text. */
-function requireSayable(dosage: Dosage, index: number): void {
-  if (dosage.modifierExtension) throw refused('HL7 v2 cannot say this modifier', 'dosageInstruction')
-  if (dosage.text) return
-  const doses = dosage.doseAndRate ?? []
-  const limits = [dosage.maxDosePerPeriod, dosage.maxDosePerAdministration, dosage.maxDosePerLifetime]
-  const rates = doses.flatMap((each) => [each.rateQuantity, each.rateRange, each.rateRatio])
-  const laterRange = index > 0 && doses.some((each) => each.doseRange)
-  if (doses.length <= 1 && !laterRange && [...limits, ...rates].every((each) => each === undefined)) return
-  const text = 'HL7 v2 cannot say this dosage and there is no text'
-  throw new Failure('unsupported', [{ text, expression: place('dosageInstruction') }])
+/** Trigger events of their own since 2.4. */
+function typeOf(dialect: Hl7v2Dialect): MessageType {
+  const modern = isSince(dialect, '2.4')
+  if (dialect.orders === 'OMP') return modern ? ['OMP', 'O09', 'OMP_O09'] : ['ORM', 'O01', 'ORM_O01']
+  return modern ? ['RDE', 'O11', 'RDE_O11'] : ['RDE', 'O01', 'RDE_O01']
 }
 
-function headerSegment({ settings, controlId, at }: OrderValues): string {
-  if (controlId === '' || controlId.length > 20)
-    throw new Failure('internal', 'MSH-10 holds 1 to 20 characters')
-  const { sending, receiving } = settings
-  return segmentOf('MSH', {
-    1: encodingCharacters(standardDelimiters),
-    2: composed([sending.application]),
-    3: composed([sending.facility]),
-    4: composed([receiving.application]),
-    5: composed([receiving.facility]),
-    6: dtmAt(at),
-    8: composed(['RDE', 'O11', 'RDE_O11']),
-    9: composed([controlId]),
-    10: 'P',
-    11: '2.5.1',
-    17: 'UNICODE UTF-8',
-  })
+/** TQ1 segments since 2.5, before that one field: RXE-1, or ORC-7 of an order as placed. */
+function timingsOf({ values: { order }, dosages: { places }, telling }: Parts) {
+  const all = (order.dosageInstruction ?? []).map((dosage, index) => ({ dosage, place: places[index] }))
+  const placed = all.flatMap(({ dosage, place }) => (place ? [{ dosage, place }] : []))
+  if (!isSince(telling.dialect, '2.5'))
+    return {
+      segments: [],
+      field: repeated(placed.map(({ dosage, place }) => timingField(dosage, place, telling))),
+    }
+  const segments = placed.map(({ dosage, place }) => timingSegment(dosage, place, telling))
+  return { segments: segments.length > 0 ? segments : ['TQ1|1\r'], field: '' }
 }
 
-function orderSegment(
-  order: MedicationRequest,
-  control: string | undefined,
-  requester: string,
-  application: string,
-): string {
+function orderSegment({ values, telling }: Parts, control: string, timing: string): string {
+  const { order, dialect, requester, recorder } = values
+  const { said } = telling
+  const group = order.groupIdentifier
+  said.say('authoredOn', 'dispenseRequest.validityPeriod.start')
+  if (group?.value) said.say('groupIdentifier')
+  if (recorder) said.say('recorder')
   return segmentOf('ORC', {
-    1: control ?? '',
-    2: placerNumber(order, application),
-    9: order.authoredOn ? dtmText(order.authoredOn) : '',
-    12: requester,
-    15: order.dispenseRequest?.validityPeriod?.start
-      ? dtmText(order.dispenseRequest.validityPeriod.start)
-      : '',
+    1: control,
+    2: placerNumber(order, telling),
+    3: fillerNumber(order, telling),
+    4: group?.value ? composed(entity(dialect, group)) : '',
+    7: timing,
+    8: parentOf(order, telling),
+    9: dtm(dialect, order.authoredOn),
+    10: practitionerField(recorder, dialect),
+    12: practitionerField(requester, dialect),
+    15: dtm(dialect, order.dispenseRequest?.validityPeriod?.start),
+    29: isSince(dialect, '2.5') ? settingOf(order, telling) : '',
   })
 }
 
 /** EI: what RRE, ORP and RDS answers name. It must never change, so it is the placer's identifier or our id. */
-function placerNumber(order: MedicationRequest, application: string): string {
-  const identifiers = (order.identifier ?? []).filter((identifier) => identifier.value)
-  const isPlacer = (code: string | undefined) => code === 'PLAC'
-  const placer = identifiers.find((each) => each.type?.coding?.some((coding) => isPlacer(coding.code)))
-  const chosen = placer ?? identifiers[0]
-  if (chosen) return composed([chosen.value, undefined, ...universalId(chosen.system)])
+function placerNumber(order: MedicationRequest, { dialect, said }: Telling): string {
+  const index = placerIndex(order)
+  const chosen = order.identifier?.[index]
+  said.say(`identifier[${index}]`)
+  if (chosen) return composed(entity(dialect, chosen))
   if (!order.id) throw refused('An order needs an identifier', 'identifier')
-  return composed([order.id, application])
+  return composed([order.id, dialect.sending.application])
+}
+
+function placerIndex({ identifier = [] }: MedicationRequest): number {
+  const placer = identifier.findIndex((each) => each.value && isTyped(each, 'PLAC'))
+  return placer === -1 ? identifier.findIndex((each) => each.value && !isTyped(each, 'FILL')) : placer
+}
+
+function fillerNumber({ identifier = [] }: MedicationRequest, { dialect, said }: Telling): string {
+  const index = identifier.findIndex((each) => each.value && isTyped(each, 'FILL'))
+  const found = identifier[index]
+  if (!found) return ''
+  said.say(`identifier[${index}]`)
+  return composed(entity(dialect, found))
+}
+
+function isTyped(identifier: Identifier, code: string): boolean {
+  return identifier.type?.coding?.some((coding) => coding.code === code) ?? false
+}
+
+/** ORC-8, EIP: the placer's number of the prescription before. */
+function parentOf({ priorPrescription }: MedicationRequest, { dialect, said }: Telling): string {
+  const identifier = priorPrescription?.identifier
+  if (!identifier?.value) return ''
+  said.say('priorPrescription')
+  return composed([entity(dialect, identifier)])
+}
+
+/** Table 0482. */
+const settings: Record<string, string> = { inpatient: 'I', outpatient: 'O', community: 'O' }
+
+function settingOf({ category }: MedicationRequest, { said }: Telling): string {
+  const coding = category?.[0]?.coding?.[0]
+  const code = settings[coding?.code ?? '']
+  if (!code) return ''
+  // O is an outpatient's; that it is filled in the community is left to a note.
+  if (coding?.code !== 'community') said.say('category[0]')
+  return composed([code])
 }
 
 /** RXE. A required field that the order leaves open is the explicit null, never a made-up value. */
-function encodedOrder(order: MedicationRequest, dosages: readonly Dosage[]): string {
+function encodedOrder({ values, medication, dosages, telling }: Parts, timing: string): string {
+  const { order, pharmacy } = values
   const dispense = order.dispenseRequest
-  const [dose, maximum] = doseOf(dosages)
-  const refills = dispense?.numberOfRepeatsAllowed
+  const has = (version: '2.4' | '2.5') => isSince(telling.dialect, version)
   return segmentOf('RXE', {
-    2: codedElement(medicationOf(order)),
-    3: dose ? numeral(dose.value) : '""',
-    4: maximum ? numeral(maximum.value) : '',
-    5: unitField(dose) || '""',
-    7: repeated(dosages.flatMap(instructionsOf)),
-    9: substitutionCode(order.substitution),
-    10: dispense?.quantity ? numeral(dispense.quantity.value) : '',
-    11: unitField(dispense?.quantity),
-    12: refills === undefined ? '' : numeral(refills),
-    15: composed([order.identifier?.find((identifier) => identifier.value)?.value ?? order.id]),
+    1: timing,
+    2: medication.code,
+    3: dosages.low || '""',
+    4: dosages.high,
+    5: dosages.units || '""',
+    6: medication.form,
+    7: dosages.directions,
+    9: substitutionCode(order.substitution, '0', telling),
+    10: amountField(dispense?.quantity, 'dispenseRequest.quantity', telling),
+    11: unitField(dispense?.quantity, 'dispenseRequest.quantity', telling),
+    12: refillsOf(order, telling),
+    15: prescriptionNumber(order, telling),
+    19: dosages.daily,
+    22: dosages.per,
+    23: dosages.rate,
+    24: dosages.rateUnits,
+    25: medication.strength,
+    26: medication.strengthUnits,
+    27: reasonsOf(values, telling),
+    31: has('2.4') ? medication.supplementary : '',
+    33: medication.volume,
+    34: medication.volumeUnits,
+    39: has('2.5') ? initialFill(order, telling) : '',
+    40: has('2.5') ? pharmacyField(pharmacy, telling) : '',
   })
 }
 
-function medicationOf(order: MedicationRequest): CodeableConcept {
-  const id = order.medicationReference?.reference?.replace(/^#/, '')
-  const contained = order.contained?.find((resource) => resource.id === id)
-  const concept =
-    order.medicationCodeableConcept ??
-    (contained?.resourceType === 'Medication' ? (contained as Medication).code : undefined)
-  if (!concept || codedElement(concept) === '')
-    throw refused('An order must name its medication', 'medication')
-  return concept
+/** RXO. */
+function placedOrder({ values, medication, dosages, telling }: Parts): string {
+  const { order, pharmacy } = values
+  const dispense = order.dispenseRequest
+  const since = (version: '2.4' | '2.6') => isSince(telling.dialect, version)
+  return segmentOf('RXO', {
+    1: medication.code,
+    2: dosages.low || '""',
+    3: dosages.high,
+    4: dosages.units || '""',
+    5: medication.form,
+    7: dosages.directions,
+    9: substitutionCode(order.substitution, '', telling),
+    11: amountField(dispense?.quantity, 'dispenseRequest.quantity', telling),
+    12: unitField(dispense?.quantity, 'dispenseRequest.quantity', telling),
+    13: refillsOf(order, telling),
+    17: dosages.per,
+    18: medication.strength,
+    19: medication.strengthUnits,
+    20: reasonsOf(values, telling),
+    21: dosages.rate,
+    22: dosages.rateUnits,
+    23: dosages.daily,
+    24: since('2.4') ? medication.supplementary : '',
+    25: medication.volume,
+    26: medication.volumeUnits,
+    28: intervalOf(order, telling),
+    32: since('2.6') ? pharmacyField(pharmacy, telling) : '',
+  })
 }
 
-/** The first dosage's dose: least (or exact) and most. Others say theirs in TQ1-2. */
-function doseOf(dosages: readonly Dosage[]): [Quantity?, Quantity?] {
-  const dose = dosages[0]?.doseAndRate?.[0]
-  if (dose?.doseQuantity) return [dose.doseQuantity]
-  return dose?.doseRange ? [dose.doseRange.low, dose.doseRange.high] : []
+function refillsOf({ dispenseRequest }: MedicationRequest, { said }: Telling): string {
+  const refills = dispenseRequest?.numberOfRepeatsAllowed
+  said.say('dispenseRequest.numberOfRepeatsAllowed')
+  return refills === undefined ? '' : numeral(refills)
 }
 
-function unitField(quantity: Quantity | undefined): string {
-  if (!quantity) return ''
-  const { code, system, unit } = quantity
-  return codedElement(code ? { coding: [{ code, system, display: unit }] } : { text: unit })
+/** RXE-15: the prescription's own number, or the number that answers name. */
+function prescriptionNumber(order: MedicationRequest, { said }: Telling): string {
+  const { identifier = [] } = order
+  const index = identifier.findIndex((each) => each.value && each.type?.text === 'prescription number')
+  if (index !== -1) said.say(`identifier[${index}]`)
+  return composed([identifier[index]?.value ?? identifier[placerIndex(order)]?.value ?? order.id])
 }
 
-/** RXE-7: what the label must say. */
-function instructionsOf({ text, patientInstruction, additionalInstruction }: Dosage): string[] {
-  return [
-    composed([undefined, text]),
-    composed([undefined, patientInstruction]),
-    ...(additionalInstruction ?? []).map(codedElement),
-  ]
+/** RXE-39 has no units but those of RXE-11. */
+function initialFill({ dispenseRequest }: MedicationRequest, telling: Telling): string {
+  const first = dispenseRequest?.initialFill?.quantity
+  const { quantity } = dispenseRequest ?? {}
+  if (!first || first.unit !== quantity?.unit || first.code !== quantity?.code) return ''
+  telling.said.say('dispenseRequest.initialFill.quantity')
+  return numeral(first.value)
 }
 
-/** Table 0167 by HL7 v3 substanceAdminSubstitution; `0`: the prescriber did not say. */
+/** RXO-28 is in days. */
+function intervalOf({ dispenseRequest }: MedicationRequest, { dialect, said }: Telling): string {
+  const interval = dispenseRequest?.dispenseInterval
+  if (interval?.code !== 'd' || !isSince(dialect, '2.5')) return ''
+  said.say('dispenseRequest.dispenseInterval')
+  return numeral(interval.value)
+}
+
+/** CWE of RXE-40 and RXO-32: number, name, and who gave the number. */
+function pharmacyField(pharmacy: Organization | undefined, { dialect, said }: Telling): string {
+  const identifier = pharmacy?.identifier?.find((each) => each.value)
+  if (!pharmacy || !identifier) return ''
+  said.say('dispenseRequest.performer')
+  const npi = identifier.system === 'http://hl7.org/fhir/sid/us-npi'
+  const [namespace, id] = authority(dialect, identifier.system)
+  return composed([identifier.value, pharmacy.name, npi ? 'NPI' : namespace || id])
+}
+
+/** RXE-27 and RXO-20: why, for those who may know it. */
+function reasonsOf({ order, audience }: OrderValues, telling: Telling): string {
+  if (audience === 'pharmacy') return ''
+  return repeated(
+    (order.reasonCode ?? []).map((concept, index) => coded(concept, `reasonCode[${index}]`, telling)),
+  )
+}
+
+/** Tables 0167 and 0161 by HL7 v3 substanceAdminSubstitution. */
 const substitutions: Record<string, string> = {
   N: 'N',
   G: 'G',
@@ -197,37 +315,51 @@ const substitutions: Record<string, string> = {
   F: 'T',
 }
 
-function substitutionCode(substitution: MedicationRequest['substitution']): string {
-  if (!substitution) return '0'
+/** Codes that say no less than what they are written as. */
+const exactly = ['N', 'G', 'TE']
+
+function substitutionCode(
+  substitution: MedicationRequest['substitution'],
+  open: string,
+  { said }: Telling,
+): string {
+  said.say('substitution.allowedBoolean')
+  if (!substitution) return open
   if (substitution.allowedBoolean !== undefined) return substitution.allowedBoolean ? 'G' : 'N'
-  const [meant] = substitution.allowedCodeableConcept?.coding ?? []
-  if (meant?.system === 'http://terminology.hl7.org/CodeSystem/data-absent-reason') return '0'
-  const code = substitutions[meant?.code ?? '']
-  if (!code)
-    throw new Failure('unsupported', [
-      { text: 'HL7 v2 cannot say this substitution', expression: place('substitution') },
-    ])
+  const { coding = [], text } = substitution.allowedCodeableConcept ?? {}
+  const [meant] = coding
+  const absent = meant?.system === 'http://terminology.hl7.org/CodeSystem/data-absent-reason'
+  const code = absent ? open : substitutions[meant?.code ?? '']
+  if (code === undefined) throw unsupported('HL7 v2 cannot say this substitution', 'substitution')
+  for (const [index, { code: each, system }] of coding.entries())
+    if (absent || exactly.includes(each ?? '') || /v2-01(?:61|67)$/.test(system ?? ''))
+      said.say(`substitution.allowedCodeableConcept.coding[${index}]`)
+  if (text === 'unspecified') said.say('substitution.allowedCodeableConcept.text')
   return code
 }
 
-/** RXR is required: where no route was given, it says so with the explicit null. */
-function routeSegments(dosages: readonly Dosage[]): string[] {
-  const segments = dosages.map((dosage) =>
-    segmentOf('RXR', {
-      1: codedElement(dosage.route) || '""',
-      2: codedElement(dosage.site),
-      4: codedElement(dosage.method),
-    }),
-  )
-  // A null beside a route would say that the route is to be deleted.
-  const routes = new Set(segments.filter((segment) => segment !== 'RXR|""\r'))
-  return routes.size > 0 ? [...routes] : ['RXR|""\r']
+/** What is not for another system, by rule: references to what stays here, and where the order came from. */
+const stays =
+  /^(?:resourceType|id|meta|language|text|status|intent|subject|requester|reportedBoolean|doNotPerform|basedOn|supportingInformation|encounter|insurance|detectedIssue|eventHistory|instantiatesCanonical|instantiatesUri|reasonReference|extension)(?:[.[]|$)|\.reference$/
+
+/** What a pharmacy is not told (prescriptions R10). */
+const untold = /^(?:note|reasonCode|statusReason)(?:[.[]|$)/
+
+/** The notes of an order, for those who may read them, and everything that had no field. */
+function notesOf({ values: { order, audience }, telling: { said } }: Parts): string[] {
+  const isPrivate = (path: string) => audience === 'pharmacy' && untold.test(path)
+  const notes = audience === 'pharmacy' ? [] : (order.note ?? [])
+  for (const index of notes.keys()) said.say(`note[${index}].text`)
+  for (const [index, { resourceType }] of (order.contained ?? []).entries())
+    if (resourceType !== 'Medication') said.say(`contained[${index}]`)
+  const rest = said.rest(order).filter(({ path }) => !stays.test(path) && !isPrivate(path))
+  return [...notes.map(({ text }) => text), ...restNotes(rest)]
 }
 
 function refused(text: string, element: string): Failure {
-  return new Failure('invalid', [{ text, expression: place(element) }])
+  return new Failure('invalid', [{ text, expression: `MedicationRequest.${element}` }])
 }
 
-function place(element: string): string {
-  return `MedicationRequest.${element}`
+function unsupported(text: string, element: string): Failure {
+  return new Failure('unsupported', [{ text, expression: `MedicationRequest.${element}` }])
 }

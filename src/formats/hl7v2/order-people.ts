@@ -1,26 +1,24 @@
 import type { HumanName, Patient, Practitioner } from 'fhir/r4'
-import { composed, identifierType, repeated, segmentOf, universalId } from './compose.ts'
-import { dtmText } from './date-time.ts'
+import type { Hl7v2Dialect } from '#core/destination.ts'
+import { composed, identifierType, repeated, segmentOf } from './compose.ts'
+import { authority, dtm } from './dialect.ts'
 
 const sexes: Record<string, string> = { female: 'F', male: 'M', other: 'O', unknown: 'U' }
 
-/** PID: who the order is for, as far as a pharmacy needs it. `application` vouches for an id of ours. */
-export function patientSegment(patient: Patient, application: string): string {
+/** PID: who a message is about. MSH-3 vouches for an id of ours. */
+export function patientSegment(patient: Patient, dialect: Hl7v2Dialect): string {
   const identifiers = (patient.identifier ?? []).filter((identifier) => identifier.value)
   const ids = identifiers.map((each) =>
-    composed([
-      each.value,
-      undefined,
-      undefined,
-      [undefined, ...universalId(each.system)],
-      identifierType(each),
-    ]),
+    composed([each.value, undefined, undefined, authority(dialect, each.system), identifierType(each)]),
   )
   return segmentOf('PID', {
     1: '1',
-    3: ids.length > 0 ? repeated(ids) : composed([patient.id, undefined, undefined, application]),
+    3:
+      ids.length > 0
+        ? repeated(ids)
+        : composed([patient.id, undefined, undefined, dialect.sending.application]),
     5: repeated((patient.name ?? []).map(personName)) || '""',
-    7: patient.birthDate ? dtmText(patient.birthDate) : '',
+    7: dtm(dialect, patient.birthDate),
     8: sexes[patient.gender ?? ''] ?? '',
     11: repeated(
       (patient.address ?? []).map(({ line, city, state, postalCode, country }) =>
@@ -35,12 +33,11 @@ export function patientSegment(patient: Patient, application: string): string {
   })
 }
 
-/** XCN: who answers for the order. */
-export function practitionerField(practitioner: Practitioner | undefined): string {
+/** XCN: who answers for something. */
+export function practitionerField(practitioner: Practitioner | undefined, dialect: Hl7v2Dialect): string {
   if (!practitioner) return ''
   const identifier = practitioner.identifier?.find((each) => each.value)
   const name = practitioner.name?.[0]
-  const [id, type] = universalId(identifier?.system)
   return composed([
     identifier?.value ?? practitioner.id,
     name?.family ?? name?.text,
@@ -50,7 +47,7 @@ export function practitionerField(practitioner: Practitioner | undefined): strin
     name?.prefix?.join(' '),
     undefined,
     undefined,
-    [undefined, id, type],
+    identifier ? authority(dialect, identifier.system) : undefined,
     undefined,
     undefined,
     undefined,

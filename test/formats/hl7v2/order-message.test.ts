@@ -60,7 +60,8 @@ const write = (change: Partial<MedicationRequest> = {}) =>
       identifier: [{ system: 'http://hl7.org/fhir/sid/us-npi', value: '1234567893' }],
       name: [{ family: 'Grey', given: ['M'] }],
     },
-    settings: {
+    audience: 'pharmacy',
+    dialect: {
       sending: { application: 'POSTERN', facility: 'HUB' },
       receiving: { application: 'RX', facility: '1' },
     },

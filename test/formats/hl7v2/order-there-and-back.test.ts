@@ -33,7 +33,8 @@ const write = (order: MedicationRequest) =>
       identifier: [{ value: '1306847203' }],
       name: [{ family: 'y' }],
     },
-    settings: {
+    audience: 'pharmacy',
+    dialect: {
       sending: { application: 'POSTERN', facility: 'HUB' },
       receiving: { application: 'RX', facility: '1' },
     },
