@@ -1,6 +1,9 @@
 // biome-ignore-all assist/source/organizeImports: in the order of the folders, as the test writes them
 import type { Artifacts } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
+import allergyCategoryJson from '../mappings/allergy-category.json'
+import allergyCriticalityJson from '../mappings/allergy-criticality.json'
+import allergySeverityJson from '../mappings/allergy-severity.json'
 import codingSystemJson from '../mappings/coding-system.json'
 import confidentialityJson from '../mappings/confidentiality.json'
 import dispenseStatusJson from '../mappings/dispense-status.json'
@@ -12,6 +15,7 @@ import doseUnitJson from '../mappings/dose-unit.json'
 import eligibilityOutcomeJson from '../mappings/eligibility-outcome.json'
 import eligibilityResultJsonata from '../mappings/eligibility-result.jsonata'
 import mediaTypeJson from '../mappings/media-type.json'
+import observationStatusJson from '../mappings/observation-status.json'
 import orderStatusJson from '../mappings/order-status.json'
 import orderTypeJson from '../mappings/order-type.json'
 import prescriptionOrderJsonata from '../mappings/prescription-order.jsonata'
@@ -66,6 +70,9 @@ export const bundledArtifacts: Artifacts = {
     ['secure-message', secureMessageJsonata],
   ]),
   conceptMaps: new Map<string, unknown>([
+    ['allergy-category', allergyCategoryJson],
+    ['allergy-criticality', allergyCriticalityJson],
+    ['allergy-severity', allergySeverityJson],
     ['coding-system', codingSystemJson],
     ['confidentiality', confidentialityJson],
     ['dispense-status', dispenseStatusJson],
@@ -74,6 +81,7 @@ export const bundledArtifacts: Artifacts = {
     ['dose-unit', doseUnitJson],
     ['eligibility-outcome', eligibilityOutcomeJson],
     ['media-type', mediaTypeJson],
+    ['observation-status', observationStatusJson],
     ['order-status', orderStatusJson],
     ['order-type', orderTypeJson],
     ['priority', priorityJson],

@@ -31,6 +31,7 @@ export function redact<R extends Resource>(decision: Decision, resource: R): R {
     if (kept !== undefined) seen[name] = kept
   }
   if (isWhole) return resource
+  if (Array.isArray(seen.contained)) seen.contained = stillReferredTo(seen)
   seen.meta = tagged(seen.meta as Meta | undefined)
   return seen as unknown as R
 }
@@ -60,6 +61,14 @@ function narrowedContained(contained: FhirResource[]): FhirResource[] | undefine
   if (kept.length === 0) return undefined
   const isWhole = kept.length === contained.length && kept.every((resource, at) => resource === contained[at])
   return isWhole ? contained : kept
+}
+
+/** What only a hidden element refers to has no place inside any more (dom-3). */
+function stillReferredTo(seen: Record<string, unknown>): FhirResource[] | undefined {
+  const contained = seen.contained as FhirResource[]
+  const rest = JSON.stringify({ ...seen, contained: undefined })
+  const kept = contained.filter(({ id = '' }) => rest.includes(`"reference":${JSON.stringify(`#${id}`)}`))
+  return kept.length > 0 ? kept : undefined
 }
 
 function tagged(meta: Meta | undefined): Meta {

@@ -66,14 +66,19 @@ export function practitionerParty(
   facility: string,
   slot: string,
   value: SourceRepetition | undefined,
+  contact: { address?: SourceRepetition | undefined; phone?: SourceRepetition | undefined } = {},
 ): Party | undefined {
   const identifier = value && identifierOf(facility, value, 9, 13)
   if (!identifier) return undefined
   const name = humanNameOf(value, 2)
+  const telecom = contact.phone && contactPointOf(contact.phone, 'work')
+  const address = contact.address && addressOf(contact.address)
   const stub = {
     resourceType: 'Practitioner',
     identifier: [{ ...typed(value._13), ...identifier, ...assignerOf(value, 9) }],
     ...(name ? { name: [name] } : {}),
+    ...(telecom ? { telecom: [telecom] } : {}),
+    ...(address ? { address: [address] } : {}),
   }
   return { slot, type: 'Practitioner', identifier, stub: stub as Resource }
 }

@@ -55,9 +55,11 @@ function orderParties(
   const [ordering] = fieldOf(ORC, 12)
   const [placed] = fieldOf(RXO, 14)
   const [encoded] = fieldOf(RXE, 13)
+  // The number to call back and the address are those of the one in ORC-12 only.
+  const contact = ordering?._1 ? { phone: fieldOf(ORC, 14)[0], address: fieldOf(ORC, 24)[0] } : {}
   return [
-    practitionerParty(facility, `requester-rxo-${index}`, identified(ordering, placed)),
-    practitionerParty(facility, `requester-rxe-${index}`, identified(ordering, encoded)),
+    practitionerParty(facility, `requester-rxo-${index}`, identified(ordering, placed), contact),
+    practitionerParty(facility, `requester-rxe-${index}`, identified(ordering, encoded), contact),
     practitionerParty(facility, `enterer-${index}`, fieldOf(ORC, 10)[0]),
     practitionerParty(facility, `verifier-${index}`, identified(...fieldOf(ORC, 11), ...fieldOf(RXE, 14))),
     pharmacyParty(facility, `pharmacy-rxo-${index}`, fieldOf(RXO, 32)[0], {

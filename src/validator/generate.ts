@@ -18,13 +18,17 @@ import {
 } from './table.ts'
 import { expandValueSet } from './value-set.ts'
 
-/** The types that the gateway serves (spec: FHIR API, first paragraph), and Parameters for operations. */
+/**
+ * The types that the gateway serves (spec: FHIR API, first paragraph), Parameters for operations, and what travels inside
+ * of an order (AllergyIntolerance, Condition, Observation).
+ */
 const served =
   `Patient Practitioner PractitionerRole Organization RelatedPerson Group CareTeam Endpoint Device
   Communication CommunicationRequest Questionnaire QuestionnaireResponse Medication MedicationRequest
   MedicationDispense Task Flag DetectedIssue Encounter EpisodeOfCare Coverage Consent Provenance AuditEvent
   DocumentReference Binary Subscription OperationOutcome Bundle MessageHeader ConceptMap CodeSystem ValueSet
-  StructureDefinition SearchParameter CapabilityStatement Parameters Location`.split(/\s+/)
+  StructureDefinition SearchParameter CapabilityStatement Parameters Location
+  AllergyIntolerance Condition Observation`.split(/\s+/)
 
 const specification = 'http://hl7.org/fhir/StructureDefinition/'
 const folders = process.argv.slice(2)

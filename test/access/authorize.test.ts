@@ -357,6 +357,20 @@ describe('the pharmacy view', () => {
     expect(order).toHaveProperty('note')
   })
 
+  it('holds nothing inside that only a hidden element refers to (dom-3)', async () => {
+    const facility = { resourceType: 'Organization', id: 'facility', name: 'Ward' }
+    const medication = { resourceType: 'Medication', id: 'm1', code: { text: 'Drug' } }
+    const told = {
+      ...order,
+      contained: [medication, facility],
+      medicationReference: { reference: '#m1' },
+      supportingInformation: [{ reference: '#facility' }],
+    } as unknown as Identified
+    const shown = access.redact(await read(pharmacy, told), told)
+    expect(shown).toMatchObject({ contained: [medication] })
+    expect(shown).not.toHaveProperty('supportingInformation')
+  })
+
   it('is the same object where nothing is hidden', async () => {
     const { id, status, intent, subject, dispenseRequest } = order as unknown as Record<string, string>
     const plain = {
