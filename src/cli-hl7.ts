@@ -5,6 +5,7 @@ import { sha256 } from '#audit/merkle.ts'
 import type { Caller } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
+import { findFlow } from '#flows/find-flow.ts'
 import { flows } from '#flows/index.ts'
 import { decodeText, encodeText } from '#formats/hl7v2/charset.ts'
 import { coverageCounts, type FieldCoverage, type IgnoreTable } from '#formats/hl7v2/coverage.ts'
@@ -56,9 +57,7 @@ interface Told {
 async function explain(text: string, { charset, ...question }: Told) {
   const message = readMessage(text, charset)
   const { type, trigger, version, controlId } = headerOf(message)
-  const flow = flows.find(
-    ({ door }) => door.kind === 'hl7v2' && door.messageTypes.includes(`${type}^${trigger}`),
-  )
+  const flow = findFlow(flows, message)
   const covered = flow ? await coverageOf({ flow: flow as Flow<SourceTree>, ...question }) : {}
   return {
     type: `${type}^${trigger}`,

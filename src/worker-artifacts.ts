@@ -4,6 +4,8 @@ import type { Resource } from '#core/resource.ts'
 import allergyCategoryJson from '../mappings/allergy-category.json'
 import allergyCriticalityJson from '../mappings/allergy-criticality.json'
 import allergySeverityJson from '../mappings/allergy-severity.json'
+import answerAbsenceJson from '../mappings/answer-absence.json'
+import answersStatusJson from '../mappings/answers-status.json'
 import codingSystemJson from '../mappings/coding-system.json'
 import confidentialityJson from '../mappings/confidentiality.json'
 import dispenseStatusJson from '../mappings/dispense-status.json'
@@ -14,20 +16,27 @@ import documentStatusJson from '../mappings/document-status.json'
 import doseUnitJson from '../mappings/dose-unit.json'
 import eligibilityOutcomeJson from '../mappings/eligibility-outcome.json'
 import eligibilityResultJsonata from '../mappings/eligibility-result.jsonata'
+import interpretationJson from '../mappings/interpretation.json'
+import measureUnitJson from '../mappings/measure-unit.json'
 import mediaTypeJson from '../mappings/media-type.json'
+import observationResultJsonata from '../mappings/observation-result.jsonata'
 import observationStatusJson from '../mappings/observation-status.json'
+import orderRequestJsonata from '../mappings/order-request.jsonata'
 import orderStatusJson from '../mappings/order-status.json'
 import orderTypeJson from '../mappings/order-type.json'
 import prescriptionOrderJsonata from '../mappings/prescription-order.jsonata'
 import prescriptionJsonata from '../mappings/prescription.jsonata'
 import priorityJson from '../mappings/priority.json'
+import questionnaireJson from '../mappings/questionnaire.json'
 import repeatPatternJson from '../mappings/repeat-pattern.json'
+import reportStatusJson from '../mappings/report-status.json'
 import routeJson from '../mappings/route.json'
 import secureMessageJsonata from '../mappings/secure-message.jsonata'
 import substitutionRxdJson from '../mappings/substitution-rxd.json'
 import substitutionRxeJson from '../mappings/substitution-rxe.json'
 import substitutionRxoJson from '../mappings/substitution-rxo.json'
 import timeUnitJson from '../mappings/time-unit.json'
+import yesNoJson from '../mappings/yes-no.json'
 import codeSystemAttestationMethodJson from '../profiles/CodeSystem-attestation-method.json'
 import codeSystemCancelOutcomeJson from '../profiles/CodeSystem-cancel-outcome.json'
 import codeSystemDispenseIssueJson from '../profiles/CodeSystem-dispense-issue.json'
@@ -46,6 +55,7 @@ import structureDefinitionComponentAmountJson from '../profiles/StructureDefinit
 import structureDefinitionComponentTypeJson from '../profiles/StructureDefinition-component-type.json'
 import structureDefinitionEligibilityOutcomeJson from '../profiles/StructureDefinition-eligibility-outcome.json'
 import structureDefinitionMessageThreadJson from '../profiles/StructureDefinition-message-thread.json'
+import structureDefinitionObservationDetailsJson from '../profiles/StructureDefinition-observation-details.json'
 import structureDefinitionPricingDisclosureJson from '../profiles/StructureDefinition-pricing-disclosure.json'
 import structureDefinitionPricingPageJson from '../profiles/StructureDefinition-pricing-page.json'
 import structureDefinitionSensitiveItemJson from '../profiles/StructureDefinition-sensitive-item.json'
@@ -54,6 +64,8 @@ import valueSetAttestationMethodJson from '../profiles/ValueSet-attestation-meth
 import valueSetComponentTypeJson from '../profiles/ValueSet-component-type.json'
 import valueSetEligibilityResultJson from '../profiles/ValueSet-eligibility-result.json'
 import valueSetPriceComponentJson from '../profiles/ValueSet-price-component.json'
+import questionnaireMedicationFollowUpJson from '../profiles/questionnaire-medication-follow-up.json'
+import questionnairePhq9Json from '../profiles/questionnaire-phq-9.json'
 import questionnaireWeightManagementScreeningJson from '../profiles/questionnaire-weight-management-screening.json'
 
 /**
@@ -65,6 +77,8 @@ export const bundledArtifacts: Artifacts = {
     ['dispense', dispenseJsonata],
     ['document-message', documentMessageJsonata],
     ['eligibility-result', eligibilityResultJsonata],
+    ['observation-result', observationResultJsonata],
+    ['order-request', orderRequestJsonata],
     ['prescription-order', prescriptionOrderJsonata],
     ['prescription', prescriptionJsonata],
     ['secure-message', secureMessageJsonata],
@@ -73,6 +87,8 @@ export const bundledArtifacts: Artifacts = {
     ['allergy-category', allergyCategoryJson],
     ['allergy-criticality', allergyCriticalityJson],
     ['allergy-severity', allergySeverityJson],
+    ['answer-absence', answerAbsenceJson],
+    ['answers-status', answersStatusJson],
     ['coding-system', codingSystemJson],
     ['confidentiality', confidentialityJson],
     ['dispense-status', dispenseStatusJson],
@@ -80,17 +96,22 @@ export const bundledArtifacts: Artifacts = {
     ['document-status', documentStatusJson],
     ['dose-unit', doseUnitJson],
     ['eligibility-outcome', eligibilityOutcomeJson],
+    ['interpretation', interpretationJson],
+    ['measure-unit', measureUnitJson],
     ['media-type', mediaTypeJson],
     ['observation-status', observationStatusJson],
     ['order-status', orderStatusJson],
     ['order-type', orderTypeJson],
     ['priority', priorityJson],
+    ['questionnaire', questionnaireJson],
     ['repeat-pattern', repeatPatternJson],
+    ['report-status', reportStatusJson],
     ['route', routeJson],
     ['substitution-rxd', substitutionRxdJson],
     ['substitution-rxe', substitutionRxeJson],
     ['substitution-rxo', substitutionRxoJson],
     ['time-unit', timeUnitJson],
+    ['yes-no', yesNoJson],
   ]),
   profiles: [
     codeSystemAttestationMethodJson,
@@ -111,6 +132,7 @@ export const bundledArtifacts: Artifacts = {
     structureDefinitionComponentTypeJson,
     structureDefinitionEligibilityOutcomeJson,
     structureDefinitionMessageThreadJson,
+    structureDefinitionObservationDetailsJson,
     structureDefinitionPricingDisclosureJson,
     structureDefinitionPricingPageJson,
     structureDefinitionSensitiveItemJson,
@@ -119,6 +141,8 @@ export const bundledArtifacts: Artifacts = {
     valueSetComponentTypeJson,
     valueSetEligibilityResultJson,
     valueSetPriceComponentJson,
+    questionnaireMedicationFollowUpJson,
+    questionnairePhq9Json,
     questionnaireWeightManagementScreeningJson,
   ] as unknown[] as Resource[],
 }

@@ -81,6 +81,8 @@ const orderMoves: Readonly<Record<OrderState, readonly OrderMove[]>> = {
   ],
   active: [
     { to: 'on-hold', by: prescribing, guards: ['not-dispensed'], effects: ['ask-suspend'] },
+    // Its holder says that it has put it on hold, or has taken it up again.
+    { to: 'on-hold', by: system, guards: ['reason'] },
     confirmedCancel,
     ...stopped,
     { to: 'completed', by: system },
@@ -89,6 +91,7 @@ const orderMoves: Readonly<Record<OrderState, readonly OrderMove[]>> = {
   ],
   'on-hold': [
     { to: 'active', by: prescribing, effects: ['ask-resume'] },
+    { to: 'active', by: system },
     confirmedCancel,
     ...stopped,
     mistaken,

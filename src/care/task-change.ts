@@ -7,6 +7,7 @@ import type { Identified } from '#core/resource.ts'
 import { answeredCancel } from './cancel.ts'
 import { cancelAnswerOf } from './cancel-outcomes.ts'
 import { type CarePorts, type Change, type Consequences, wholeBefore, writeOf } from './change.ts'
+import { answeredHold, heldStatusOf } from './hold.ts'
 import { clinic, moverOf, prescribing } from './mover.ts'
 import { all, findOrder } from './order-file.ts'
 import { sameValue } from './same-value.ts'
@@ -197,9 +198,19 @@ async function hasAnswered(ports: CarePorts, task: Work): Promise<boolean> {
   return found.length > 0
 }
 
-/** Whether the holder's words change, since the same answer twice changes nothing more. */
-async function answersOf(ports: CarePorts, before: Work, task: Work, at: number): Promise<ResourceWrite[]> {
-  if (!isAbort(task) || task.status === 'cancelled' || task.status === 'entered-in-error') return []
+/** What the holder's words change besides. The same answer twice changes nothing more. */
+export async function answersOf(
+  ports: Pick<CarePorts, 'store' | 'parse' | 'ids'>,
+  before: Work,
+  task: Work,
+  at: number,
+): Promise<ResourceWrite[]> {
+  if (task.status === 'cancelled' || task.status === 'entered-in-error') return []
+  if (heldStatusOf(task) && task.status !== before.status) {
+    const held = await findOrder(ports, task.focus?.reference)
+    return held ? answeredHold(ports, { task, order: held, at }) : []
+  }
+  if (!isAbort(task)) return []
   const code = cancelAnswerOf(task)
   if (!code || code === cancelAnswerOf(before)) return []
   const order = await findOrder(ports, task.focus?.reference)

@@ -5,6 +5,7 @@ import { Failure } from '#core/failure.ts'
 import type { Identified } from '#core/resource.ts'
 import { openCancel } from './cancel.ts'
 import { type CarePorts, type Change, type Consequences, writeOf } from './change.ts'
+import { openHold } from './hold.ts'
 import { findOrder, seenNonce, tasksOf, wasSent } from './order-file.ts'
 import {
   hasEnded,
@@ -38,10 +39,10 @@ export async function openedTask(
     requireFulfillable(order, others)
     return { ...only(change, task), nonces }
   }
-  if (!isAbort(task)) return only(change, task)
-  const cancel = await openCancel(ports, { task, order, others, at: change.at })
-  const result = writeOf({ ...change, resource: cancel.task })
-  return { result, writes: [result, ...cancel.more], nonces }
+  const open = isAbort(task) ? openCancel : openHold
+  const asked = await open(ports, { task, order, others, at: change.at })
+  const result = writeOf({ ...change, resource: asked.task })
+  return { result, writes: [result, ...asked.more], nonces }
 }
 
 /** Who asks may take back what was asked, so it is said who that is. */

@@ -59,6 +59,8 @@ export interface Hl7v2Door {
   kind: 'hl7v2'
   /** MSH-9.1 and 9.2, e.g. `RDE^O11`. All come in through `/ingest/hl7v2` and MLLP. */
   messageTypes: readonly string[]
+  /** ORC-1 of the messages of these types that are meant, where other flows take the rest. */
+  orderControls?: readonly string[]
 }
 
 export interface ReadContext {
@@ -76,8 +78,8 @@ export interface Party {
 }
 
 /**
- * An order that the message speaks of. The mapping finds it as `slot`, and the pharmacy that it names as
- * `<slot>-pharmacy`.
+ * An order that the message speaks of. The mapping finds it as `slot`, the pharmacy that it names as
+ * `<slot>-pharmacy`, and whose it is as `<slot>-patient`.
  */
 export interface OrderLink {
   slot: string

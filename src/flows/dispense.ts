@@ -3,8 +3,8 @@ import type { CareRule, Flow, OrderLink, Party, ReadContext } from '#core/flow.t
 import { decodeText } from '#formats/hl7v2/charset.ts'
 import { readMessage } from '#formats/hl7v2/message.ts'
 import { type SourceRepetition, sourceTree } from '#formats/hl7v2/source.ts'
-import { entityIdentifierOf, type Identifier } from './hl7v2-datatypes.ts'
 import { fieldOf, patientParty, practitionerParty } from './hl7v2-people.ts'
+import { orderLinkOf } from './order-number.ts'
 import type { PrescriptionOrder } from './prescription-order-source.ts'
 
 /**
@@ -40,26 +40,8 @@ function partiesOf({ facility, PID, orders }: PrescriptionOrder): Party[] {
   ].filter((party) => party !== undefined)
 }
 
-/** Our own number for the order comes back in ORC-2; the pharmacy's stand in ORC-3 and RXD-7. */
 function ordersOf({ facility, orders }: PrescriptionOrder): OrderLink[] {
-  return orders.map(({ ORC, RXD }, index) => {
-    const [placer] = fieldOf(ORC, 2)
-    const [filler] = fieldOf(ORC, 3)
-    const values = [placer?._1, fieldOf(RXD, 7)[0]?._1, filler?._1]
-    return {
-      slot: `order-${index}`,
-      identifiers: [placer, filler].flatMap((number) => orderNumber(facility, number)),
-      values: values.filter((value) => value !== undefined),
-      place: `ORC[${index + 1}]-2`,
-    }
-  })
-}
-
-/** EI; one whose universal id is a URI carries its system as it is, as we write it (gap_08). */
-function orderNumber(facility: string, number: SourceRepetition | undefined): Identifier[] {
-  if (!number?._1) return []
-  if (number._4 === 'URI' && number._3) return [{ system: number._3, value: number._1 }]
-  return [entityIdentifierOf(facility, number)].filter((each) => each !== undefined)
+  return orders.map((order, index) => orderLinkOf(facility, order, index))
 }
 
 /** Order control codes (table 0119) that go with a dispense that has happened. */

@@ -3,6 +3,8 @@ import { dispense } from './dispense.ts'
 import { documentMessage } from './document-message.ts'
 import { eligibilityResult } from './eligibility-result.ts'
 import { medicationOrder } from './medication-order.ts'
+import { observationResult } from './observation-result.ts'
+import { orderRequest } from './order-request.ts'
 import { prescription } from './prescription.ts'
 import { prescriptionOrder } from './prescription-order.ts'
 import { secureMessage } from './secure-message.ts'
@@ -14,6 +16,8 @@ export const flows = [
   prescription,
   prescriptionOrder,
   medicationOrder,
+  orderRequest,
   dispense,
   documentMessage,
+  observationResult,
 ] as readonly Flow[]

@@ -1,4 +1,5 @@
 import { contradictions } from '#care/dosage-text.ts'
+import { orderControlOf } from '#care/order-control.ts'
 import type { DosageTiming } from '#care/prescribed-item.ts'
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule } from '#core/flow.ts'
@@ -8,20 +9,13 @@ import type { PrescriptionOrder } from './prescription-order-source.ts'
 
 type Rule = CareRule<PrescriptionOrder>
 
-/**
- * Order control codes (table 0119) that are understood. Cancel, hold, change and renewal act on an order that is there
- * already; until they do, they are refused and not taken for new orders.
- */
-const understoodControls = ['NW']
-
+/** What is asked about an order that is there is not taken for a new one: it has messages of its own. */
 const onlyNewOrders: Rule = ({ orders }) => {
-  const issues = orders
-    .map(({ ORC }) => fieldOf(ORC, 1)[0]?._1)
-    .flatMap((control, index): Issue[] =>
-      control !== undefined && understoodControls.includes(control)
-        ? []
-        : [{ text: 'Only new orders (ORC-1 = NW) are understood', expression: `ORC[${index + 1}]-1` }],
-    )
+  const issues = orders.flatMap(({ ORC }, index): Issue[] => {
+    const { says, because } = orderControlOf(fieldOf(ORC, 1)[0]?._1)
+    const text = because ?? 'Send new orders (ORC-1 = NW) and what concerns others in messages of their own'
+    return says === 'order' ? [] : [{ text, expression: `ORC[${index + 1}]-1` }]
+  })
   if (issues.length > 0) throw new Failure('unsupported', issues)
   return { keep: true }
 }

@@ -1,9 +1,10 @@
 import type { Caller } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
+import { findFlow } from '#flows/find-flow.ts'
 import { type AckSource, acknowledgements, type Outcome } from '#formats/hl7v2/ack.ts'
 import { decodeText, encodeText } from '#formats/hl7v2/charset.ts'
-import { headerOf, requireProduction } from '#formats/hl7v2/header.ts'
+import { requireProduction } from '#formats/hl7v2/header.ts'
 import { type Message, readMessage } from '#formats/hl7v2/message.ts'
 import { messagesOf, splitPayload } from '#formats/hl7v2/payload.ts'
 import type { Intake } from '#intake/ingest.ts'
@@ -97,10 +98,7 @@ async function exchange(
 
 function understood(message: Message, { flows }: Hl7v2Options): Flow {
   requireProduction(message)
-  const { type, trigger } = headerOf(message)
-  const flow = flows.find(
-    ({ door }) => door.kind === 'hl7v2' && door.messageTypes.includes(`${type}^${trigger}`),
-  )
+  const flow = findFlow(flows, message)
   if (!flow) {
     throw new Failure('unsupported', [
       { text: 'This message type is not taken in here', expression: 'MSH-9' },

@@ -167,7 +167,8 @@ export function createIntake(ports: IntakePorts): Intake {
       }),
     )
     const task = made.unmapped ? [holdTask(idOf('hold'), made.mapping.name, made.mapped, at)] : []
-    const resources = made.mapped.map(versionReferenceTo)
+    const resources = [...made.followed.places, ...made.mapped.map(versionReferenceTo)]
+    const sent = [...deliveries, ...made.followed.deliveries]
     const concerned = [...made.mapped, ...made.unchanged].map(patientOf)
     const patients = [...new Set(concerned.filter((each) => each !== undefined))]
     const entries = audit.record({ ...actOf(message, at), outcome: 'success', patients, entities: resources })
@@ -180,7 +181,7 @@ export function createIntake(ports: IntakePorts): Intake {
       parties: made.parties,
       mapping: made.mapping,
       warnings: made.warnings,
-      deliveries: deliveries.map((each) => each.id),
+      deliveries: sent.map((each) => each.id),
       auditEvent: entries[0]?.id ?? '',
     }
     const { leaves } = await store.commit({
@@ -192,7 +193,7 @@ export function createIntake(ports: IntakePorts): Intake {
         ...made.followed.writes,
       ],
       nonces: made.followed.nonces,
-      deliveries,
+      deliveries: sent,
       receipt: { ...receiptKeyOf(message, understood), answer: JSON.stringify(receipt), at },
     })
     return { receipt: { ...receipt, leaf: leaves[0] }, replayed: false }

@@ -1,4 +1,4 @@
-import type { Issue } from '#core/failure.ts'
+import { Failure, type Issue } from '#core/failure.ts'
 import type { Reference } from '#core/resource.ts'
 import { fhirDate, fhirDateTime } from '#formats/hl7v2/date-time.ts'
 import type { CodeTable, Target } from './concept-map.ts'
@@ -10,6 +10,8 @@ interface RunPorts {
   /** Of sender and flow, and of these parts: a message id and a position, or what else names a resource. */
   derive(...parts: string[]): string
   findTable(name: string): CodeTable
+  /** The Questionnaire of a canonical, `url` or `url|version`. */
+  findQuestionnaire(canonical: string): unknown
 }
 
 export interface MappingRun {
@@ -24,7 +26,13 @@ export interface MappingRun {
 }
 
 /** What a mapping may call in one run (without the `$`), and what was noticed while it did. */
-export function mappingRun({ messageId, references, derive, findTable }: RunPorts): MappingRun {
+export function mappingRun({
+  messageId,
+  references,
+  derive,
+  findTable,
+  findQuestionnaire,
+}: RunPorts): MappingRun {
   const warnings: Issue[] = []
   const asked = new Set<string>()
   let unmapped = false
@@ -92,6 +100,13 @@ export function mappingRun({ messageId, references, derive, findTable }: RunPort
     /** `$warn('text without patient data', 'RXE-5')` */
     warn(text: string, expression?: string) {
       warnings.push({ severity: 'warning', code: 'incomplete', text, ...(expression ? { expression } : {}) })
+    },
+    /** `$questionnaire('https://…|1.0.0')`: the Questionnaire itself, whose items say what an answer must be. */
+    questionnaire: (canonical: string | undefined) =>
+      canonical === undefined ? undefined : findQuestionnaire(canonical),
+    /** `$refuse('unsupported', 'text without patient data', 'OBX[2]-5')`: for what only the tables can tell. */
+    refuse(kind: 'unsupported' | 'invalid', text: string, expression: string): never {
+      throw new Failure(kind, [{ text, expression }])
     },
   } satisfies MappingFunctions
 

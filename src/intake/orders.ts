@@ -29,9 +29,11 @@ export async function resolveOrders(
       link,
     )
     const reference: Reference = `MedicationRequest/${order.id}`
-    if (Object.values(references).includes(reference))
+    if (links.some(({ slot }) => references[slot] === reference))
       throw refusal('conflict', 'Send what concerns one order in a message of its own', link)
     references[link.slot] = reference
+    const subject = order.subject.reference
+    if (subject) references[`${link.slot}-patient`] = subject as Reference
     const pharmacy = order.dispenseRequest?.performer?.reference
     if (pharmacy) references[`${link.slot}-pharmacy`] = pharmacy as Reference
   }

@@ -68,6 +68,14 @@ export function createTransformer(ports: TransformPorts): Transformer {
     return table
   }
 
+  function findQuestionnaire(canonical: string): unknown {
+    return ports.artifacts.profiles.find(
+      (each) =>
+        each.resourceType === 'Questionnaire' &&
+        (each.url === canonical || `${each.url}|${each.version}` === canonical),
+    )
+  }
+
   return {
     async transform(flow, source, context) {
       const { mapping, sha256 } = findMapping(flow.mapping)
@@ -80,6 +88,7 @@ export function createTransformer(ports: TransformPorts): Transformer {
         references: context.references,
         derive: (...parts) => ports.deriveId(flow.name, sender, ...parts),
         findTable,
+        findQuestionnaire,
       })
       const authorised = isAuthorised(attestation, caller)
       const input = { source, message: { id: messageId, sender, received: recorded, authorised } }

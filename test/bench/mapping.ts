@@ -33,6 +33,10 @@ export async function mapping(): Promise<void> {
         if (!table) throw new Failure('internal', `There is no code table ${name}`)
         return table
       },
+      findQuestionnaire: (canonical) =>
+        artifacts.profiles.find(
+          (each) => each.resourceType === 'Questionnaire' && `${each.url}|${each.version}` === canonical,
+        ),
     }).functions
 
   process.stdout.write(row('mapping (µs a run)', 'compiled', 'jsonata', 'ratio'))

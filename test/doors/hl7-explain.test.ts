@@ -42,9 +42,9 @@ describe('postern hl7 explain', () => {
       folder,
       'hl7',
       'explain',
-      file('prescription-order/bad-cancel-request.in.hl7'),
+      file('medication-order/bad-laboratory-order.in.hl7'),
     )
-    expect(stdout).toContain('Flow prescription-order refuses it:')
-    expect(stdout).toContain('Only new orders (ORC-1 = NW) are understood')
+    expect(stdout).toContain('Flow medication-order refuses it:')
+    expect(stdout).toContain('Only medication orders (RXO) are taken in')
   })
 })

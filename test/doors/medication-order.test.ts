@@ -37,7 +37,7 @@ describe('a medication order that no pharmacy has encoded', () => {
 
   it.each([
     ['bad-laboratory-order', 'AR', 'ORC'],
-    ['bad-cancel-request', 'AR', 'ORC^1^1'],
+    ['bad-cancel-request', 'AE', 'ORC^1^16'],
     ['bad-old-timing-contradicts-directions', 'AE', 'RXO^1^7'],
   ])('%s is answered %s with the place', async (name, code, place) => {
     const answer = await post(name)

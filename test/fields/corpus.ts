@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Flow } from '#core/flow.ts'
+import { findFlow } from '#flows/find-flow.ts'
 import { flows } from '#flows/index.ts'
 import { decodeText, encodeText } from '#formats/hl7v2/charset.ts'
 import { headerOf } from '#formats/hl7v2/header.ts'
@@ -29,9 +30,10 @@ export function* supportedMessages(): Generator<ThirdPartyMessage> {
     if (!file.endsWith('.hl7')) continue
     const { text: payload, charset } = decodeText(new Uint8Array(readFileSync(join(folder, file))))
     for (const text of messagesOf(splitPayload(payload))) {
-      const { type, trigger } = headerOf(readMessage(text, charset))
+      const message = readMessage(text, charset)
+      const { type, trigger } = headerOf(message)
       const kind = `${type}^${trigger}`
-      const flow = flows.find(({ door }) => door.kind === 'hl7v2' && door.messageTypes.includes(kind))
+      const flow = findFlow(flows, message)
       if (!flow || seen.has(text)) continue
       seen.add(text)
       yield { file, kind, flow: flow as Flow<SourceTree>, text, charset, body: encodeText(text, charset) }

@@ -131,6 +131,7 @@ function ordersNamed<Source>(flow: Flow<Source>, source: Source): Record<string,
   const named = links.flatMap(({ slot, values: [number = 'none'] }): [string, Reference][] => [
     [slot, `MedicationRequest/${number}`],
     [`${slot}-pharmacy`, 'Organization/1234567893'],
+    [`${slot}-patient`, 'Patient/MRN-4711'],
   ])
   return Object.fromEntries(named)
 }

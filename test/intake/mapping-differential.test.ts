@@ -29,8 +29,15 @@ const slots = [
   'attester',
   'recipient-0',
   'requester-rxo-0',
+  'sender-0',
+  'recipient-1-0',
 ]
 const references = Object.fromEntries(slots.map((slot) => [slot, `Practitioner/${slot}` as Reference]))
+
+const findQuestionnaire = (canonical: string) =>
+  artifacts.profiles.find(
+    (each) => each.resourceType === 'Questionnaire' && `${each.url}|${each.version}` === canonical,
+  )
 
 function findTable(name: string): CodeTable {
   return codeTable(name, artifacts.conceptMaps.get(name))
@@ -122,13 +129,17 @@ describe('a mapping of ours, compiled', () => {
     expect(compileMapping(name, artifacts.mappings.get(name) ?? '').interpreted).toBeUndefined()
   })
 
-  it.each(messages)('gives what jsonata gives for $fixture of $flow.name', async ({ flow, body }) => {
-    const input = sourceOf(flow, body)
-    if (input === undefined) return
-    const [expected, actual] = await mappedBothWays(flow.mapping, input)
-    expect(expected).toHaveProperty('value')
-    expect(actual).toEqual(expected)
-  })
+  it.each(messages)(
+    'gives what jsonata gives for $fixture of $flow.name',
+    async ({ flow, fixture, body }) => {
+      const input = sourceOf(flow, body)
+      if (input === undefined) return
+      const [expected, actual] = await mappedBothWays(flow.mapping, input)
+      // What only the tables can tell is refused by the mapping itself.
+      if (!fixture.startsWith('bad-')) expect(expected).toHaveProperty('value')
+      expect(actual).toEqual(expected)
+    },
+  )
 
   it('gives what jsonata gives for messages with parts that are dropped, repeated, emptied or odd', async () => {
     const inputs = messages.flatMap(({ flow, body }) => {
@@ -185,6 +196,7 @@ async function mappedBothWays(name: string, input: Input): Promise<[Outcome, Out
         references,
         derive: (...parts) => parts.join('.'),
         findTable,
+        findQuestionnaire,
       })
       const value = await engine.run(structuredClone(input), run.functions)
       const warnings = run.warnings.map(({ text, expression }) => `${text} ${expression}`).sort()

@@ -1,0 +1,107 @@
+import type { Party } from '#core/flow.ts'
+import type { Resource } from '#core/resource.ts'
+import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
+import { identifierOf, systemOf } from './hl7v2-datatypes.ts'
+import { fieldOf, practitionerParty } from './hl7v2-people.ts'
+
+/**
+ * Who speaks in a result and who is to hear it, from OBR, OBX, PRT and ORC (v2-to-FHIR: XCN[Practitioner],
+ * NDL[PractitionerRole], XON[Organization]).
+ */
+
+/** The party who answers for a result: interpreter, observer, performing organization, else the sending facility. */
+export function observerParty(
+  facility: string,
+  slot: string,
+  { MSH, OBR }: { MSH: SourceSegment; OBR: SourceSegment },
+): Party | undefined {
+  const results = segmentsNamed(OBR, 'OBX')
+  const persons = [
+    ...fieldOf(OBR, 32).map(personOfNdl),
+    ...participants(OBR, ['PI', 'SB', 'AUT']),
+    ...results.flatMap((obx) => [...fieldOf(obx, 16), ...participants(obx, ['RO', 'SB', 'AUT'])]),
+  ]
+  const person = persons.find((each) => each._1)
+  if (person) return practitionerParty(facility, slot, person)
+  const [performer] = results.flatMap((obx) => fieldOf(obx, 23)).filter((each) => each._10 ?? each._3)
+  return performer
+    ? organizationParty(facility, slot, performer)
+    : facilityParty(facility, slot, fieldOf(MSH, 4)[0])
+}
+
+/** Those to whom a result goes: who ordered it (OBR-16, else ORC-12) and who gets copies (OBR-28, PRT), each once. */
+export function resultRecipients(
+  facility: string,
+  slot: string,
+  { ORC, OBR }: { ORC?: SourceSegment | undefined; OBR: SourceSegment },
+): Party[] {
+  const orderer = [...fieldOf(OBR, 16), ...fieldOf(ORC, 12)].slice(0, 1)
+  const persons = [...orderer, ...fieldOf(OBR, 28), ...participants(OBR, ['RCT'])]
+  const parties = persons
+    .map((person) => practitionerParty(facility, slot, person))
+    .filter((party) => party !== undefined)
+  const keyOf = ({ identifier }: Party) => `${identifier.system}|${identifier.value}`
+  return parties
+    .filter((party, index) => parties.findIndex((other) => keyOf(other) === keyOf(party)) === index)
+    .map((party, index) => ({ ...party, slot: `${slot}-${index}` }))
+}
+
+/** Segments of a name that stand under another one. */
+export function segmentsNamed(owner: SourceSegment, name: string): SourceSegment[] {
+  const found = owner[name]
+  return Array.isArray(found) ? (found as SourceSegment[]) : []
+}
+
+/** PRT-5 of those with one of these parts (PRT-4, table 0912). */
+function participants(owner: SourceSegment, parts: readonly string[]): SourceRepetition[] {
+  return segmentsNamed(owner, 'PRT')
+    .filter((prt) => parts.includes(fieldOf(prt, 4)[0]?._1 ?? ''))
+    .flatMap((prt) => fieldOf(prt, 5))
+}
+
+/** NDL: its first component is a CNN, whose parts stand where XCN has components. */
+function personOfNdl(value: SourceRepetition): SourceRepetition {
+  const parts: SourceRepetition = {}
+  const places = [
+    ['_1', '_1'],
+    ['_2', '_1_2'],
+    ['_3', '_1_3'],
+    ['_4', '_1_4'],
+    ['_5', '_1_5'],
+    ['_6', '_1_6'],
+    ['_9', '_1_9'],
+    ['_9_2', '_1_10'],
+    ['_9_3', '_1_11'],
+  ] as const
+  for (const [place, from] of places) {
+    const part = value[from]
+    if (part !== undefined) parts[place] = part
+  }
+  return parts
+}
+
+/** XON: number (component 10, else the withdrawn 3), assigning authority, kind of number. */
+function organizationParty(facility: string, slot: string, value: SourceRepetition): Party | undefined {
+  const number = value._10 ?? value._3
+  const identifier =
+    number === undefined ? undefined : identifierOf(facility, { ...value, _1: number, _5: value._7 ?? '' }, 6)
+  if (!identifier) return undefined
+  const stub = { resourceType: 'Organization', identifier: [identifier], name: value._1 ?? number }
+  return { slot, type: 'Organization', identifier, stub: stub as Resource }
+}
+
+/** HD of the sending facility: by its universal id, else by the name it goes by here. */
+function facilityParty(
+  facility: string,
+  slot: string,
+  value: SourceRepetition | undefined,
+): Party | undefined {
+  const name = value?._1 ?? value?._2
+  if (!value || name === undefined) return undefined
+  const universal = value._2 && value._3 ? systemOf(facility, { universalId: value._2, type: value._3 }) : ''
+  const identifier = universal.startsWith('urn:')
+    ? { system: 'urn:ietf:rfc:3986', value: universal }
+    : { system: systemOf(facility, { namespace: 'facility' }), value: name }
+  const stub = { resourceType: 'Organization', identifier: [identifier], name }
+  return { slot, type: 'Organization', identifier, stub: stub as Resource }
+}

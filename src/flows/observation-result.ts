@@ -1,0 +1,91 @@
+import { Failure, type Issue } from '#core/failure.ts'
+import type { CareRule, Flow, Party, ReadContext } from '#core/flow.ts'
+import { decodeText } from '#formats/hl7v2/charset.ts'
+import { readMessage } from '#formats/hl7v2/message.ts'
+import { type SourceSegment, type SourceTree, sourceTree } from '#formats/hl7v2/source.ts'
+import { observerParty, resultRecipients, segmentsNamed } from './hl7v2-observers.ts'
+import { fieldOf, patientParty } from './hl7v2-people.ts'
+
+interface ObservationResult extends SourceTree {
+  timeZone: string
+  /** MSH-4, of which our own identifier systems for this sender's numbers are made. */
+  facility: string
+}
+
+type Rule = CareRule<ObservationResult>
+
+/**
+ * ORU^R01, unsolicited results. Each OBR is one of three things, by a rule that its sender can read: OBR-4 is in the
+ * table `questionnaire`: a QuestionnaireResponse; all that it holds are texts and files: a Communication; else the
+ * message is refused, for results of a laboratory are no messages and would lose as a text what they are as data.
+ */
+export const observationResult: Flow<ObservationResult> = {
+  name: 'observation-result',
+  title: 'Questionnaire result or report (HL7 v2)',
+  door: { kind: 'hl7v2', messageTypes: ['ORU^R01'] },
+  read: readResult,
+  messageId: (source) => source.controlId,
+  primary: 'Communication',
+  parties: partiesOf,
+  rules: [everyResultHasItsReport, hasWhatAResultNeeds],
+  mapping: 'observation-result',
+  profiles: { Communication: 'https://postern.health/fhir/StructureDefinition/SecureMessage' },
+  receivers: [{ role: 'ehr', types: ['Communication', 'QuestionnaireResponse'] }],
+}
+
+function readResult(body: Uint8Array, { timeZone }: ReadContext): ObservationResult {
+  const { text, charset } = decodeText(body)
+  const tree = sourceTree(readMessage(text, charset))
+  const [sender] = fieldOf(tree.MSH, 4)
+  return { ...tree, timeZone, facility: sender?._1 ?? sender?._2 ?? 'unknown' }
+}
+
+function partiesOf({ facility, MSH, PID, orders }: ObservationResult): Party[] {
+  return [
+    PID && patientParty(facility, PID),
+    ...orders.flatMap(({ ORC, OBR }, index) =>
+      OBR
+        ? [
+            observerParty(facility, `sender-${index}`, { MSH, OBR }),
+            ...resultRecipients(facility, `recipient-${index}`, { ORC, OBR }),
+          ]
+        : [],
+    ),
+  ].filter((party) => party !== undefined)
+}
+
+/** An OBX before the first OBR, or after an ORC that has none, is part of nothing that is read here. */
+function everyResultHasItsReport({ MSH, PID, orders }: ObservationResult): ReturnType<Rule> {
+  const elsewhere = [MSH, PID, ...orders.flatMap(({ OBR: _obr, ...others }) => Object.values(others))]
+  if (elsewhere.some((owner) => owner && segmentsNamed(owner, 'OBX').length > 0))
+    throw new Failure('unsupported', [{ text: 'Each OBX belongs after its OBR', expression: 'OBX' }])
+  return { keep: true }
+}
+
+function hasWhatAResultNeeds({ PID, orders }: ObservationResult): ReturnType<Rule> {
+  const issues: Issue[] = []
+  const requireField = (is: boolean, expression: string, text: string) => {
+    if (!is) issues.push({ code: 'required', text, expression })
+  }
+  const reports = orders.flatMap(({ OBR }) => (OBR ? [OBR] : []))
+  requireField(
+    fieldOf(PID, 3).some((value) => value._1),
+    'PID-3',
+    'A patient identifier is required',
+  )
+  requireField(reports.length > 0, 'OBR', 'A result is required')
+  for (const [index, OBR] of reports.entries()) {
+    const place = `OBR[${index + 1}]`
+    const results = segmentsNamed(OBR, 'OBX')
+    requireField(fieldOf(OBR, 4)[0] !== undefined, `${place}-4`, 'What was asked or reported is required')
+    requireField(results.length > 0, `${place}`, 'At least one OBX is required')
+    requireField(results.every(hasItsType), `${place}`, 'OBX-2 and OBX-3 are required')
+  }
+  if (issues.length > 0) throw new Failure('invalid', issues)
+  return { keep: true }
+}
+
+/** OBX-2 may be left out only where there is no value (HL7 v2.5.1 §7.4.2.2). */
+function hasItsType(obx: SourceSegment): boolean {
+  return fieldOf(obx, 3).length > 0 && (fieldOf(obx, 2).length > 0 || fieldOf(obx, 5).length === 0)
+}

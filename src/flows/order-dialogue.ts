@@ -1,0 +1,81 @@
+import { maySay, type OrderControl, type OrderControlSays, orderControlOf } from '#care/order-control.ts'
+import { Failure, type FailureKind, type Issue } from '#core/failure.ts'
+import type { CareRule, OrderLink, ReadContext } from '#core/flow.ts'
+import { decodeText } from '#formats/hl7v2/charset.ts'
+import { readMessage } from '#formats/hl7v2/message.ts'
+import { sourceTree } from '#formats/hl7v2/source.ts'
+import { fieldOf } from './hl7v2-people.ts'
+import { orderLinkOf } from './order-number.ts'
+import type { PrescriptionOrder } from './prescription-order-source.ts'
+
+/** A message that speaks of orders that are here already. */
+export interface OrderDialogue extends PrescriptionOrder {
+  /** What ORC-1 of each order means (care/order-control), in their order. */
+  controls: OrderControl[]
+}
+
+type Rule = CareRule<OrderDialogue>
+
+export function readDialogue(body: Uint8Array, { timeZone }: ReadContext): OrderDialogue {
+  const { text, charset } = decodeText(body)
+  const tree = sourceTree(readMessage(text, charset))
+  const [sender] = fieldOf(tree.MSH, 4)
+  const controls = tree.orders.map(({ ORC }) => orderControlOf(fieldOf(ORC, 1)[0]?._1))
+  return { ...tree, controls, timeZone, facility: sender?._1 ?? sender?._2 ?? 'unknown' }
+}
+
+export function dialogueLinks({ facility, orders }: OrderDialogue): OrderLink[] {
+  return orders.map((order, index) => orderLinkOf(facility, order, index))
+}
+
+/** Every ORC-1 says one of these things, and its sender is who may say it. AR with the place for all else. */
+export function onlyControls(text: string, ...says: OrderControlSays[]): Rule {
+  return ({ controls }, caller) => {
+    refuseWhere(controls, 'unsupported', (control) =>
+      says.includes(control.says) ? undefined : (control.because ?? text),
+    )
+    refuseWhere(controls, 'forbidden', (control) =>
+      maySay(caller, control)
+        ? undefined
+        : `Only who ${control.by === 'filler' ? 'fills' : 'places'} orders may say this`,
+    )
+    return { keep: true }
+  }
+}
+
+function refuseWhere(
+  controls: readonly OrderControl[],
+  kind: FailureKind,
+  problemOf: (control: OrderControl) => string | undefined,
+): void {
+  const issues = controls.flatMap((control, index): Issue[] => {
+    const text = problemOf(control)
+    return text === undefined ? [] : [{ text, expression: `ORC[${index + 1}]-1` }]
+  })
+  if (issues.length > 0) throw new Failure(kind, issues)
+}
+
+/** An order is named by number; whose it is, by PID-3. */
+export const hasPatientAndNumbers: Rule = (source, caller) => {
+  if (!fieldOf(source.PID, 3).some((value) => value._1))
+    throw new Failure('invalid', [
+      { code: 'required', text: 'A patient identifier is required', expression: 'PID-3' },
+    ])
+  return hasNumbers(source, caller)
+}
+
+const hasNumbers: Rule = (source) => {
+  const issues = dialogueLinks(source)
+    .filter(({ values }) => values.length === 0)
+    .map(
+      ({ place }): Issue => ({
+        code: 'required',
+        text: 'The number of the order is required',
+        expression: place,
+      }),
+    )
+  if (source.orders.length === 0)
+    issues.push({ code: 'required', text: 'An order is required', expression: 'ORC' })
+  if (issues.length > 0) throw new Failure('invalid', issues)
+  return { keep: true }
+}

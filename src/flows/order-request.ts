@@ -1,0 +1,63 @@
+import { orderControlCodes } from '#care/order-control.ts'
+import { Failure, type Issue } from '#core/failure.ts'
+import type { CareRule, Flow, Party } from '#core/flow.ts'
+import { fieldOf, patientParty, practitionerParty } from './hl7v2-people.ts'
+import {
+  dialogueLinks,
+  hasPatientAndNumbers,
+  type OrderDialogue,
+  onlyControls,
+  readDialogue,
+} from './order-dialogue.ts'
+
+/**
+ * RDE^O11, OMP^O09 and ORM^O01 by which who placed an order asks its holder to cancel, discontinue, hold or release it:
+ * a Task, and no change of the order until its holder has confirmed (care/order-control).
+ */
+export const orderRequest: Flow<OrderDialogue> = {
+  name: 'order-request',
+  title: 'Request about an order (HL7 v2)',
+  door: {
+    kind: 'hl7v2',
+    messageTypes: ['RDE^O11', 'OMP^O09', 'ORM^O01'],
+    orderControls: orderControlCodes('request'),
+  },
+  read: readDialogue,
+  messageId: (source) => source.controlId,
+  primary: 'Task',
+  parties: partiesOf,
+  orders: dialogueLinks,
+  rules: [
+    onlyControls('Send new orders and what is asked of others in messages of their own', 'request'),
+    hasPatientAndNumbers,
+    hasReasons,
+  ],
+  mapping: 'order-request',
+  profiles: {},
+  receivers: [],
+}
+
+/** Who asks is the ordering provider (ORC-12), or who acts for them (ORC-19). */
+function partiesOf({ facility, PID, orders }: OrderDialogue): Party[] {
+  return [
+    PID && patientParty(facility, PID),
+    ...orders.map(({ ORC }, index) =>
+      practitionerParty(
+        facility,
+        `requester-${index}`,
+        [...fieldOf(ORC, 12), ...fieldOf(ORC, 19)].find((provider) => provider._1),
+      ),
+    ),
+  ].filter((party) => party !== undefined)
+}
+
+/** R40: why is compulsory, and coded. */
+function hasReasons({ orders }: OrderDialogue): ReturnType<CareRule<OrderDialogue>> {
+  const issues = orders.flatMap(({ ORC }, index): Issue[] =>
+    fieldOf(ORC, 16)[0]?._1
+      ? []
+      : [{ code: 'required', text: 'A coded reason is required', expression: `ORC[${index + 1}]-16` }],
+  )
+  if (issues.length > 0) throw new Failure('invalid', issues)
+  return { keep: true }
+}
