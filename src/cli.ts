@@ -48,6 +48,11 @@ client
   .option('--purpose <codes>', 'purposes of use, separated by commas; the first is the default', 'TREAT')
   .option('--grant <grants>', 'special permissions, e.g. order-source', '')
   .option('--mllp-address <addresses>', 'addresses its MLLP connections come from', '')
+  .option(
+    '--mllp-certificate <sha256>',
+    'SHA-256 of its TLS client certificates, hex, separated by commas',
+    '',
+  )
   .option('--time-zone <zone>', 'IANA zone of its HL7 v2 times without offset')
   .action((id: string, options: Record<string, string>) =>
     withClinic(async ({ gateway, store }) => {
@@ -65,9 +70,7 @@ client
           jwks: options.jwks ? readJson(options.jwks) : { keys: [] },
           ...(options.jwksUrl ? { jwksUrl: options.jwksUrl } : {}),
           active: true,
-          ...(options.mllpAddress
-            ? { hl7v2: { addresses: words(options.mllpAddress, ','), timeZone: options.timeZone } }
-            : {}),
+          ...(options.mllpAddress || options.mllpCertificate ? { hl7v2: mllpPartner(options) } : {}),
         },
         { caller: commandLine, requestId: crypto.randomUUID(), at: Date.now() },
       )
@@ -263,6 +266,16 @@ function readJson<T>(file: string): T {
   } catch (cause) {
     if (cause instanceof Failure) throw cause
     throw new Failure('malformed', `The file ${file} is not JSON`, { cause })
+  }
+}
+
+function mllpPartner({ mllpAddress, mllpCertificate, timeZone }: Record<string, string>) {
+  const addresses = words(mllpAddress, ',')
+  const certificates = words(mllpCertificate, ',').map((each) => each.replaceAll(':', '').toLowerCase())
+  return {
+    ...(addresses.length > 0 ? { addresses } : {}),
+    ...(certificates.length > 0 ? { certificates } : {}),
+    timeZone,
   }
 }
 

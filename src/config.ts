@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { Failure } from '#core/failure.ts'
 
 /** Where and how a clinic's gateway runs on Node. */
-const schema = z.strictObject({
+const settings = z.strictObject({
   /** Folder of the database, the key store and the log of checkpoints. */
   POSTERN_DATA: z.string().default('postern-data'),
   /** Folder of the keyring; `keyring` below the data folder when not given. Better on another disk. */
@@ -20,6 +20,11 @@ const schema = z.strictObject({
   POSTERN_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** Without a port there is no MLLP listener. */
   POSTERN_MLLP_PORT: z.coerce.number().int().min(0).max(65535).optional(),
+  /** PEM files of the MLLP listener's certificate and key; with them it speaks TLS only. */
+  POSTERN_MLLP_CERT: z.string().optional(),
+  POSTERN_MLLP_KEY: z.string().optional(),
+  /** PEM file of those who sign partners' certificates; with it every partner must show one (mutual TLS). */
+  POSTERN_MLLP_CA: z.string().optional(),
   /** IANA zone of HL7 v2 times without offset, where the partner has no setting of its own. */
   POSTERN_TIME_ZONE: z.string().default('UTC').refine(isTimeZone, 'an IANA time zone, e.g. Europe/Berlin'),
   /** Requests a second that one client may make; the others get their turn (ACC18). */
@@ -29,6 +34,14 @@ const schema = z.strictObject({
   /** Seconds between checkpoints of the audit log. */
   POSTERN_CHECKPOINT_SECONDS: z.coerce.number().int().min(1).max(60).default(60),
 })
+
+/** Half of a TLS setting would be a listener without TLS. */
+const schema = settings.refine(
+  (read) =>
+    Boolean(read.POSTERN_MLLP_CERT) === Boolean(read.POSTERN_MLLP_KEY) &&
+    (!read.POSTERN_MLLP_CA || Boolean(read.POSTERN_MLLP_CERT)),
+  { path: ['POSTERN_MLLP_CERT'], error: 'MLLP over TLS needs POSTERN_MLLP_CERT and POSTERN_MLLP_KEY' },
+)
 
 export interface Config {
   data: string
@@ -40,10 +53,18 @@ export interface Config {
   port: number
   baseUrl?: string
   mllpPort?: number
+  mllpTls?: MllpTlsFiles
   timeZone: string
   clientRate: number
   checkpointMs: number
   anchorUrl?: string
+}
+
+/** Paths of PEM files. */
+export interface MllpTlsFiles {
+  cert: string
+  key: string
+  ca?: string
 }
 
 /**
@@ -52,7 +73,7 @@ export interface Config {
  */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const own = Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('POSTERN_')))
-  const known = Object.keys(schema.shape)
+  const known = Object.keys(settings.shape)
   const unknown = Object.keys(own).filter((name) => !known.includes(name))
   const issues = unknown.map((name) => ({
     text: `${name} is not a setting; did you mean ${nearest(name, known)}?`,
@@ -63,6 +84,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   }
   if (!read.success || issues.length > 0) throw new Failure('invalid', issues)
   const { data } = read
+  const { POSTERN_MLLP_CERT: cert, POSTERN_MLLP_KEY: key, POSTERN_MLLP_CA: ca } = data
   return {
     data: data.POSTERN_DATA,
     keyring: data.POSTERN_KEYRING ?? `${data.POSTERN_DATA}/keyring`,
@@ -72,6 +94,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     port: data.POSTERN_PORT,
     baseUrl: data.POSTERN_BASE_URL?.replace(/\/$/, ''),
     mllpPort: data.POSTERN_MLLP_PORT,
+    ...(cert && key ? { mllpTls: { cert, key, ...(ca ? { ca } : {}) } } : {}),
     timeZone: data.POSTERN_TIME_ZONE,
     clientRate: data.POSTERN_CLIENT_RATE,
     checkpointMs: data.POSTERN_CHECKPOINT_SECONDS * 1000,

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { serve } from '@hono/node-server'
 import { createLeafMaker } from '#audit/leaf.ts'
 import { createSigner, generateSigningKey } from '#audit/note.ts'
-import { findHl7v2Peer, peerCaller } from '#auth/peers.ts'
-import type { Config } from '#config.ts'
+import type { Config, MllpTlsFiles } from '#config.ts'
 import { Failure } from '#core/failure.ts'
 import type { Keyring, KeyStore, Store } from '#core/ports.ts'
 import { careUpkeepMs, createGateway, type Gateway } from '#gateway.ts'
 import { startMllp } from '#inbound/mllp.ts'
+import { createMllpDoor } from '#inbound/mllp-door.ts'
 import { readArtifacts } from '#intake/artifact-folder.ts'
 import { postCheckpoint } from '#outbound/anchor.ts'
 import { createChannels } from '#outbound/channels.ts'
@@ -147,39 +147,20 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
   }
 }
 
-/** MLLP partners are the clients registered with the address that a connection comes from; asked anew each message. */
 function startMllpDoor(config: Config, { gateway, store }: OpenClinic, port: number) {
-  const tell = (reason: string, outcome: 'denied' | 'failed', network: string) =>
-    gateway.tell({
-      kind: 'transmission',
-      outcome,
-      outcomeText: `MLLP: ${reason}`,
-      requestId: crypto.randomUUID(),
-      network,
-      patients: [],
-      entities: [],
-    })
+  const { hl7v2, tell } = gateway
+  const onFault = (fault: unknown) => process.stderr.write(`mllp ${faultName(fault)}\n`)
   return startMllp<string>({
     host: config.host,
     port,
-    identify: async ({ address }) => (await findHl7v2Peer(store, address))?.id,
-    async handle(payload, { peer, address }) {
-      const found = await peerCaller(store, peer, address)
-      if (!found) {
-        await tell('unauthenticated', 'denied', address)
-        throw new Failure('unauthenticated', 'This partner is not registered any more')
-      }
-      const timeZone = found.timeZone ?? config.timeZone
-      return gateway.hl7v2(payload, { caller: found.caller, timeZone, requestId: crypto.randomUUID() })
-    },
-    discarded: ({ reason, remote }) => {
-      const outcome = reason === 'unknown-peer' ? 'denied' : 'failed'
-      tell(reason, outcome, remote.address).catch((fault) =>
-        process.stderr.write(`mllp ${faultName(fault)}\n`),
-      )
-    },
+    ...(config.mllpTls ? { tls: readTls(config.mllpTls) } : {}),
+    ...createMllpDoor({ store, hl7v2, tell, timeZone: config.timeZone, onFault }),
     own: { controlId: () => crypto.randomUUID().replaceAll('-', '').slice(0, 20), now: () => Date.now() },
   })
+}
+
+function readTls({ cert, key, ca }: MllpTlsFiles) {
+  return { cert: readFileSync(cert), key: readFileSync(key), ...(ca ? { ca: readFileSync(ca) } : {}) }
 }
 
 /** The key that signs checkpoints stands beside the keyring, where the database's owner need not reach. */

@@ -41,6 +41,10 @@ const schema = z.strictObject({
         .array(z.union([z.ipv4(), z.ipv6()]))
         .max(50)
         .optional(),
+      certificates: z
+        .array(z.string().regex(/^[0-9a-f]{64}$/, 'the SHA-256 of a certificate, 64 hex digits'))
+        .max(50)
+        .optional(),
       timeZone: line.refine(isTimeZone, 'is not an IANA time zone').optional(),
     })
     .optional(),
@@ -116,14 +120,15 @@ export function callerOf(
   }
 }
 
-/** A partner that only ever connects over MLLP, from registered addresses, asks for no token and needs no key. */
+/** A partner that only ever connects over MLLP, by address or certificate, asks for no token and needs no key. */
 function checkKeys(
   { jwks, jwksUrl, hl7v2 }: Pick<ClientRegistration, 'jwks' | 'jwksUrl' | 'hl7v2'>,
   options?: KeyOptions,
 ): Issue[] {
   const problem = jwksUrl === undefined ? undefined : checkKeyUrl(jwksUrl)
   if (problem) return [{ text: `jwksUrl: ${problem}`, expression: 'jwksUrl' }]
-  if (jwks.keys.length === 0 && (hl7v2?.addresses?.length || jwksUrl)) return []
+  const overMllp = hl7v2?.addresses?.length || hl7v2?.certificates?.length
+  if (jwks.keys.length === 0 && (overMllp || jwksUrl)) return []
   return checkClientKeys(jwks, options)
 }
 

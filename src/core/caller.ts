@@ -61,6 +61,9 @@ export interface ClientRegistration {
   senderConstrained?: boolean
   /** Effective on the next request. */
   active: boolean
-  /** For HL7 v2: the addresses its MLLP connections come from, and the IANA zone of times without offset. */
-  hl7v2?: { addresses?: string[]; timeZone?: string }
+  /**
+   * For HL7 v2: the addresses its MLLP connections come from, the certificates (hex SHA-256) it proves itself with over
+   * TLS, and the IANA zone of times without offset.
+   */
+  hl7v2?: { addresses?: string[]; certificates?: string[]; timeZone?: string }
 }

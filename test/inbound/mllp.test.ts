@@ -1,8 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { Hl7Message } from '@medplum/core'
 import { Hl7Client } from '@medplum/hl7'
@@ -13,6 +9,7 @@ import { readMessage } from '#formats/hl7v2/message.ts'
 import { type MllpServer, startMllp } from '#inbound/mllp.ts'
 import type { MllpDiscard, MllpOptions } from '#inbound/mllp-connection.ts'
 import { sendMllp } from '#outbound/mllp-client.ts'
+import { makeCertificates } from './certificates.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
@@ -310,42 +307,8 @@ it('a foreign client gets its acknowledgement', async () => {
   expect(received[0]?.replace(/\r$/, '')).toBe(message('MED1').replace(/\r$/, ''))
 })
 
-function certificates(): Record<'ca' | 'serverKey' | 'server' | 'clientKey' | 'client', string> {
-  const folder = mkdtempSync(join(tmpdir(), 'mllp-'))
-  const openssl = (...parts: string[]) => execFileSync('openssl', parts, { cwd: folder, stdio: 'ignore' })
-  const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  openssl('req', '-x509', ...ec, '-keyout', 'ca.key', '-out', 'ca.crt', '-subj', '/CN=Test CA', '-days', '2')
-  for (const name of ['server', 'client']) {
-    const subject = ['-subj', `/CN=${name}.example`, '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
-    openssl(
-      'req',
-      '-x509',
-      ...ec,
-      '-CA',
-      'ca.crt',
-      '-CAkey',
-      'ca.key',
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.crt`,
-      ...subject,
-      '-days',
-      '2',
-    )
-  }
-  const read = (name: string) => readFileSync(join(folder, name), 'utf-8')
-  return {
-    ca: read('ca.crt'),
-    serverKey: read('server.key'),
-    server: read('server.crt'),
-    clientKey: read('client.key'),
-    client: read('client.crt'),
-  }
-}
-
 it('over mutual TLS the peer is known by its certificate, and none without one is served (N17)', async () => {
-  const made = certificates()
+  const made = makeCertificates()
   const names: (string | undefined)[] = []
   const { server, discarded } = await serve({
     tls: { key: made.serverKey, cert: made.server, ca: made.ca },
