@@ -8,6 +8,7 @@ import { requireProduction } from '#formats/hl7v2/header.ts'
 import { type Message, readMessage } from '#formats/hl7v2/message.ts'
 import { messagesOf, splitPayload } from '#formats/hl7v2/payload.ts'
 import type { Intake } from '#intake/ingest.ts'
+import type { Answered } from '#intake/receipt.ts'
 
 /** Messages of one batch that are taken in before anything is answered. */
 const maxBatch = 500
@@ -38,18 +39,35 @@ export interface Sender {
 export type Hl7v2Door = (payload: Uint8Array, sender: Sender) => Promise<Uint8Array[]>
 
 export function createHl7v2Door(options: Hl7v2Options): Hl7v2Door {
-  return async (payload, sender) => {
-    const { messages, charset } = await told(sender, options, () => readPayload(payload))
-    const answers: Uint8Array[] = []
-    for (const { message, body } of messages) {
-      for (const ack of await exchange(message, body, sender, options)) answers.push(encodeText(ack, charset))
+  return (payload, sender) => {
+    let read: Payload
+    try {
+      read = readPayload(payload)
+    } catch (cause) {
+      return refuse(cause, sender, options)
     }
-    return answers
+    return answersTo(read, sender, options)
   }
 }
 
+/** All messages of a payload are handed on at once; intake keeps those of one patient in order (I17). */
+async function answersTo({ messages, charset }: Payload, sender: Sender, options: Hl7v2Options) {
+  const answers = await Promise.allSettled(
+    messages.map(({ message, body }) => exchange(message, body, sender, options)),
+  )
+  return answers.flatMap((answer) => {
+    if (answer.status === 'rejected') throw answer.reason
+    return answer.value.map((ack) => encodeText(ack, charset))
+  })
+}
+
+interface Payload {
+  messages: { message: Message; body: Uint8Array }[]
+  charset: string
+}
+
 /** All of a payload is read before any of it is taken in: what cannot be answered whole is refused whole. */
-function readPayload(payload: Uint8Array) {
+function readPayload(payload: Uint8Array): Payload {
   const { text, charset } = decodeText(payload)
   const texts = messagesOf(splitPayload(text))
   if (texts.length === 0) throw new Failure('malformed', 'There is no MSH segment in what was sent')
@@ -63,13 +81,25 @@ function readPayload(payload: Uint8Array) {
 }
 
 /** What is refused before any flow has taken it is told here (AUD2). */
-async function told<T>(sender: Sender, options: Hl7v2Options, act: () => T): Promise<T> {
+async function refuse(cause: unknown, sender: Sender, options: Hl7v2Options): Promise<never> {
+  if (cause instanceof Failure) await options.refused(cause, sender)
+  throw cause
+}
+
+/** Hands a message on before it returns, so that intake sees messages in the order they came (I17). */
+function takeIn(
+  message: Message,
+  body: Uint8Array,
+  sender: Sender,
+  options: Hl7v2Options,
+): Promise<Answered> {
+  let flow: Flow
   try {
-    return act()
+    flow = understood(message, options)
   } catch (cause) {
-    if (cause instanceof Failure) await options.refused(cause, sender)
-    throw cause
+    return refuse(cause, sender, options)
   }
+  return options.intake.ingest({ flow, body, ...sender })
 }
 
 async function exchange(
@@ -79,8 +109,7 @@ async function exchange(
   options: Hl7v2Options,
 ): Promise<string[]> {
   try {
-    const flow = await told(sender, options, () => understood(message, options))
-    const { receipt } = await options.intake.ingest({ flow, body, ...sender })
+    const { receipt } = await takeIn(message, body, sender, options)
     if (receipt.outcome === 'purged') return acknowledgements(message, {}, options.own)
     let count = 0
     const controlId = () => {

@@ -10,7 +10,7 @@ import { readMessage } from '#formats/hl7v2/message.ts'
 export interface MllpLimits {
   /** One frame. */
   maxBytes: number
-  /** Frames of one connection that wait for their turn; then nothing more is read from it. */
+  /** Frames of one connection that are not answered yet; then nothing more is read from it. */
   maxWaiting: number
   maxConnections: number
   /** Silence between frames. */
@@ -63,7 +63,10 @@ export interface MllpOptions<Peer> {
   tls?: Pick<TlsOptions, 'key' | 'cert' | 'ca'>
   /** The partner behind a connection; undefined ends it. */
   identify(remote: MllpRemote): Peer | undefined | Promise<Peer | undefined>
-  /** Takes what one frame held and resolves with the answers, in order. A rejection is answered with AE. */
+  /**
+   * Takes what one frame held and resolves with the answers, in order. Called in the order in which frames ended, on
+   * all connections, and not only when the one before is answered. A rejection is answered with AE.
+   */
   handle(message: Uint8Array, connection: MllpConnection<Peer>): Promise<readonly Uint8Array[]>
   /** Told of what was discarded; must not throw. */
   discarded?(event: MllpDiscard): void
@@ -107,7 +110,7 @@ export function serveConnection<Peer>({
   function refuse(reason: MllpDiscard['reason'], size?: number): void {
     discard(reason, size)
     bad += 1
-    answers.add(async () => [negative(reason, options.own)])
+    answers.add(Promise.resolve([negative(reason, options.own)]))
     if (reason === 'too-large' || reason === 'stalled' || bad > limits.maxBad) void end()
   }
 
@@ -116,7 +119,7 @@ export function serveConnection<Peer>({
     if (event.kind === 'junk') refuse('junk')
     else if (event.kind === 'broken') refuse(event.reason, event.size)
     else if (!hasHeader(event.bytes)) refuse('no-header', event.bytes.length)
-    else answers.add(() => answerTo(options, event.bytes, connection))
+    else answers.add(answerTo(options, event.bytes, connection))
   }
 
   /** A frame that has not ended when its connection does is told of and never delivered. */
@@ -193,19 +196,22 @@ export function serveConnection<Peer>({
 const lingerMs = 2_000
 const maxJunkBytes = 65_536
 
-/** Answers take their turn, refusals too; past `maxWaiting` the socket is not read from. */
+/**
+ * Messages are handled side by side and answered in the order they came, refusals too; past `maxWaiting` the socket is
+ * not read from.
+ */
 function answerQueue(socket: Socket, closed: Promise<void>, maxWaiting: number) {
   let work = Promise.resolve()
   let waiting = 0
   return {
     waiting: () => waiting,
     done: () => work,
-    add(answer: () => Promise<readonly Uint8Array[]>): void {
+    add(answer: Promise<readonly Uint8Array[]>): void {
       waiting += 1
       if (waiting >= maxWaiting) socket.pause()
-      work = work
-        .then(async () => {
-          for (const content of await answer()) await send(socket, frameOf(content), closed)
+      work = Promise.all([answer, work])
+        .then(async ([contents]) => {
+          for (const content of contents) await send(socket, frameOf(content), closed)
         })
         .catch(() => {
           // No answer can be made: the sender must see that, or it waits for ever.

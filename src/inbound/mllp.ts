@@ -15,7 +15,7 @@ export interface MllpServer {
   close(graceMs?: number): Promise<void>
 }
 
-/** Serves MLLP: answers in order, one message of a connection at a time. Rejects when the port cannot be had. */
+/** Serves MLLP: takes messages as they come and answers each connection in its order. Rejects when the port cannot be had. */
 export async function startMllp<Peer>(options: MllpOptions<Peer>): Promise<MllpServer> {
   const limits = { ...mllpLimits, ...options.limits }
   const open = new Set<OpenConnection>()

@@ -5,7 +5,7 @@ import { patientOf } from '#core/compartment.ts'
 import type { Access } from '#core/decision.ts'
 import type { Destination } from '#core/destination.ts'
 import { Failure, type FailureKind, type Issue } from '#core/failure.ts'
-import type { Flow } from '#core/flow.ts'
+import type { Flow, Party } from '#core/flow.ts'
 import type { Clock, Store, Vault } from '#core/ports.ts'
 import {
   type Identified,
@@ -17,12 +17,14 @@ import {
 } from '#core/resource.ts'
 import { type FollowedWrites, withFollowUps } from './follow-up.ts'
 import { holdTask } from './hold.ts'
+import { messageIdOf } from './message-id.ts'
 import { resolveOrders } from './orders.ts'
 import { createParties } from './parties.ts'
 import { place, requireAllowed } from './place.ts'
 import type { Answered, KeptReceipt, Receipt } from './receipt.ts'
 import { receiversOf } from './receivers.ts'
 import type { Transformer } from './transform.ts'
+import { createTurns, patientKeys } from './turns.ts'
 
 /** How often a message is tried again when another one made the same stub at the same moment. */
 const tries = 8
@@ -66,6 +68,7 @@ export interface Intake {
 interface Understood {
   source: unknown
   messageId: string
+  parties: Party[]
   warnings: Issue[]
   /** Counter of a screening that is not kept. */
   purge?: string
@@ -93,23 +96,24 @@ interface Made {
 export function createIntake(ports: IntakePorts): Intake {
   const { store, access, audit, vault, clock, transformer, validator } = ports
   const parties = createParties({ store, vault })
+  const turns = createTurns()
 
   function understand({ flow, body, caller, timeZone }: Message): Understood {
     const gate = access.gate(caller, 'create', flow.primary)
     if (!gate.permit) throw new Failure('forbidden', `Your token does not allow you to send ${flow.title}`)
     const source = flow.read(body, { timeZone })
     const warnings: Issue[] = []
-    const messageId = flow.messageId(source)
+    const messageId = messageIdOf(flow, source)
     for (const rule of flow.rules) {
       const verdict = rule(source, caller)
-      if (!verdict.keep) return { source, messageId, warnings, purge: verdict.counter }
+      if (!verdict.keep) return { source, messageId, parties: [], warnings, purge: verdict.counter }
       warnings.push(...(verdict.warnings ?? []))
     }
-    return { source, messageId, warnings }
+    return { source, messageId, parties: flow.parties(source), warnings }
   }
 
   async function make({ flow, caller, body }: Message, understood: Understood, at: number): Promise<Made> {
-    const { references, stubs } = await parties.resolve(flow.parties(understood.source), at)
+    const { references, stubs } = await parties.resolve(understood.parties, at)
     const links = flow.orders?.(understood.source) ?? []
     const orders = await resolveOrders(store, links, { caller, patient: references.subject })
     const { resources, mapping, warnings, unmapped } = await transformer.transform(flow, understood.source, {
@@ -222,8 +226,13 @@ export function createIntake(ports: IntakePorts): Intake {
     return { receipt: { ...answer, leaf: await store.logPosition(answer.auditEvent) }, replayed: true }
   }
 
-  async function ingestOnce(message: Message): Promise<Answered> {
+  /** Messages about one patient are taken in one after the other, in the order they came (I17). */
+  async function ingestInTurn(message: Message): Promise<Answered> {
     const understood = understand(message)
+    return turns.take(patientKeys(understood.parties), () => ingestOnce(message, understood))
+  }
+
+  async function ingestOnce(message: Message, understood: Understood): Promise<Answered> {
     for (let attempt = 1; ; attempt++) {
       const before = await findReceipt(message.caller, understood.messageId, message.body)
       if (before) {
@@ -285,7 +294,7 @@ export function createIntake(ports: IntakePorts): Intake {
   }
 
   return {
-    ingest: (message) => onRecord(message, ingestOnce(message)),
+    ingest: (message) => onRecord(message, ingestInTurn(message)),
     preview: (message) => onRecord(message, preview(message)),
     async receipt({ caller, messageId, requestId }) {
       const found = await findReceipt(caller, messageId)
