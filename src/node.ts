@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { serve } from '@hono/node-server'
 import { createLeafMaker } from '#audit/leaf.ts'
 import { createSigner, generateSigningKey } from '#audit/note.ts'
+import { findHl7v2Peer, peerCaller } from '#auth/peers.ts'
 import type { Config, MllpTlsFiles } from '#config.ts'
 import { Failure } from '#core/failure.ts'
 import type { Keyring, KeyStore, Store } from '#core/ports.ts'
@@ -154,7 +155,14 @@ function startMllpDoor(config: Config, { gateway, store }: OpenClinic, port: num
     host: config.host,
     port,
     ...(config.mllpTls ? { tls: readTls(config.mllpTls) } : {}),
-    ...createMllpDoor({ store, hl7v2, tell, timeZone: config.timeZone, onFault }),
+    ...createMllpDoor({
+      findPeer: async (remote) => (await findHl7v2Peer(store, remote))?.id,
+      findCaller: (peer, remote) => peerCaller(store, peer, remote),
+      hl7v2,
+      tell,
+      timeZone: config.timeZone,
+      onFault,
+    }),
     own: { controlId: () => crypto.randomUUID().replaceAll('-', '').slice(0, 20), now: () => Date.now() },
   })
 }

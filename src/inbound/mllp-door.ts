@@ -1,13 +1,15 @@
 // Reached by the Node entry alone, as the server it is for.
-import { findHl7v2Peer, peerCaller } from '#auth/peers.ts'
+import type { PeerCaller } from '#auth/peers.ts'
 import type { Act } from '#core/act.ts'
 import { Failure } from '#core/failure.ts'
-import type { Store } from '#core/ports.ts'
 import type { Hl7v2Door } from './hl7v2.ts'
 import type { MllpOptions, MllpRemote } from './mllp-connection.ts'
 
 export interface MllpDoorPorts {
-  store: Store
+  /** The partner that a connection is from, by id. */
+  findPeer(remote: MllpRemote): Promise<string | undefined>
+  /** The partner as it stands now; none where it is known no more. */
+  findCaller(peer: string, remote: MllpRemote): Promise<PeerCaller | undefined>
   hl7v2: Hl7v2Door
   tell(act: Omit<Act, 'at'>): Promise<void>
   /** IANA zone of times without offset, where the partner has none of its own. */
@@ -20,7 +22,7 @@ export interface MllpDoorPorts {
 export function createMllpDoor(
   ports: MllpDoorPorts,
 ): Pick<MllpOptions<string>, 'identify' | 'handle' | 'discarded'> {
-  const { store, hl7v2, timeZone } = ports
+  const { findPeer, findCaller, hl7v2, timeZone } = ports
   const inOrder = arrivalOrder()
 
   function tell(reason: string, outcome: 'denied' | 'failed', { address }: MllpRemote): Promise<void> {
@@ -36,9 +38,9 @@ export function createMllpDoor(
   }
 
   return {
-    identify: async (remote) => (await findHl7v2Peer(store, remote))?.id,
+    identify: findPeer,
     handle: (payload, connection) =>
-      inOrder(peerCaller(store, connection.peer, connection), async (found) => {
+      inOrder(findCaller(connection.peer, connection), async (found) => {
         if (found) {
           const sender = { caller: found.caller, timeZone: found.timeZone ?? timeZone }
           return hl7v2(payload, { ...sender, requestId: crypto.randomUUID() })
