@@ -11,6 +11,7 @@ import confidentialityJson from '../mappings/confidentiality.json'
 import dispenseStatusJson from '../mappings/dispense-status.json'
 import dispenseTypeJson from '../mappings/dispense-type.json'
 import dispenseJsonata from '../mappings/dispense.jsonata'
+import documentAvailabilityJson from '../mappings/document-availability.json'
 import documentMessageJsonata from '../mappings/document-message.jsonata'
 import documentStatusJson from '../mappings/document-status.json'
 import doseUnitJson from '../mappings/dose-unit.json'
@@ -54,6 +55,7 @@ import structureDefinitionAttachmentSha256Json from '../profiles/StructureDefini
 import structureDefinitionComponentAmountJson from '../profiles/StructureDefinition-component-amount.json'
 import structureDefinitionComponentTypeJson from '../profiles/StructureDefinition-component-type.json'
 import structureDefinitionEligibilityOutcomeJson from '../profiles/StructureDefinition-eligibility-outcome.json'
+import structureDefinitionMessageReplacesJson from '../profiles/StructureDefinition-message-replaces.json'
 import structureDefinitionMessageThreadJson from '../profiles/StructureDefinition-message-thread.json'
 import structureDefinitionObservationDetailsJson from '../profiles/StructureDefinition-observation-details.json'
 import structureDefinitionPricingDisclosureJson from '../profiles/StructureDefinition-pricing-disclosure.json'
@@ -93,6 +95,7 @@ export const bundledArtifacts: Artifacts = {
     ['confidentiality', confidentialityJson],
     ['dispense-status', dispenseStatusJson],
     ['dispense-type', dispenseTypeJson],
+    ['document-availability', documentAvailabilityJson],
     ['document-status', documentStatusJson],
     ['dose-unit', doseUnitJson],
     ['eligibility-outcome', eligibilityOutcomeJson],
@@ -131,6 +134,7 @@ export const bundledArtifacts: Artifacts = {
     structureDefinitionComponentAmountJson,
     structureDefinitionComponentTypeJson,
     structureDefinitionEligibilityOutcomeJson,
+    structureDefinitionMessageReplacesJson,
     structureDefinitionMessageThreadJson,
     structureDefinitionObservationDetailsJson,
     structureDefinitionPricingDisclosureJson,

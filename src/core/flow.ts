@@ -36,6 +36,8 @@ export interface Flow<Source = unknown> {
    * only ever made.
    */
   revisions?: Partial<Record<ResourceType, Revision<Source>>>
+  /** What this sender told of before and speaks of again; the mapping finds those that are here by their slots. */
+  earlier?(source: Source): EarlierLink[]
 }
 
 /**
@@ -89,6 +91,17 @@ export interface OrderLink {
   values: readonly string[]
   /** Where the message names it, for a refusal. */
   place: string
+}
+
+/** Something that this sender told of in an earlier message of the flow, by the number that `$keyed` gave it its id of. */
+export interface EarlierLink {
+  slot: string
+  type: ResourceType
+  key: { name: string; number: string }
+  /** Where the message names it, for a refusal. */
+  place: string
+  /** The message makes no sense without it. */
+  required?: boolean
 }
 
 /** Who authorised an order elsewhere, and how that can be shown; kept in the Provenance of what it became. */

@@ -1,9 +1,10 @@
 import { Failure, type Issue } from '#core/failure.ts'
-import type { CareRule, Flow, Party, ReadContext } from '#core/flow.ts'
+import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
 import { decodeText } from '#formats/hl7v2/charset.ts'
 import { readMessage } from '#formats/hl7v2/message.ts'
 import { type SourceSegment, type SourceTree, sourceTree } from '#formats/hl7v2/source.ts'
 import { fieldOf, patientParty, practitionerParty } from './hl7v2-people.ts'
+import { reviseMessage } from './message-revision.ts'
 
 /** The message as its tree, and its document wherever an order before it put it. */
 interface DocumentMessage extends SourceTree {
@@ -17,21 +18,24 @@ interface DocumentMessage extends SourceTree {
 type Rule = CareRule<DocumentMessage>
 
 /**
- * MDM^T02, a document with its content: a Communication from its originator (TXA-9, else TXA-5) to those it is
- * distributed to (TXA-23), in text and files.
+ * A document is a Communication from its originator (TXA-9, else TXA-5) to those it is distributed to (TXA-23), in text
+ * and files. Its number (TXA-12) says which one a later event is about (HL7 v2.5.1 §9.5–9.6): T04 and T08 make the next
+ * version of it, T06 another one that is part of it, T10 another one in its place, T11 withdraws it.
  */
 export const documentMessage: Flow<DocumentMessage> = {
   name: 'document-message',
   title: 'Document as a message (HL7 v2)',
-  door: { kind: 'hl7v2', messageTypes: ['MDM^T02'] },
+  door: { kind: 'hl7v2', messageTypes: ['MDM^T02', 'MDM^T04', 'MDM^T06', 'MDM^T08', 'MDM^T10', 'MDM^T11'] },
   read: readDocument,
   messageId: (source) => source.controlId,
   primary: 'Communication',
   parties: partiesOf,
+  earlier: earlierDocuments,
   rules: [onlyReadableContent, onlyAvailable, hasWhatAMessageNeeds],
   mapping: 'document-message',
   profiles: { Communication: 'https://postern.health/fhir/StructureDefinition/SecureMessage' },
   receivers: [{ role: 'ehr', types: ['Communication'] }],
+  revisions: { Communication: reviseMessage },
 }
 
 function readDocument(body: Uint8Array, { timeZone }: ReadContext): DocumentMessage {
@@ -77,21 +81,44 @@ function onlyReadableContent({ OBX }: DocumentMessage): ReturnType<Rule> {
   return { keep: true }
 }
 
-/** TXA-19 (table 0273): what was withdrawn is not for delivery. */
-function onlyAvailable({ TXA }: DocumentMessage): ReturnType<Rule> {
+/** Events about another document, which TXA-13 names. */
+const ofAnother = ['T06', 'T10']
+
+/** The document itself, where it came before, and for an addendum or a replacement the one that it belongs to. */
+function earlierDocuments({ facility, trigger, TXA: [txa] }: DocumentMessage): EarlierLink[] {
+  const link = (slot: string, field: number, required: boolean): EarlierLink[] => {
+    const number = fieldOf(txa, field)[0]?._1
+    if (number === undefined) return []
+    // Without its authority, which senders leave out where they name a parent.
+    const key = { name: 'TXA-12', number: `${facility}|${number}` }
+    return [{ slot, type: 'Communication', key, place: `TXA-${field}`, required }]
+  }
+  return [...link('document', 12, trigger === 'T11'), ...link('parent', 13, false)]
+}
+
+/** TXA-19 (table 0273): what was withdrawn is not for delivery, unless that is what the message tells. */
+function onlyAvailable({ trigger, TXA }: DocumentMessage): ReturnType<Rule> {
   const availability = fieldOf(TXA[0], 19)[0]?._1
-  if (availability === undefined || availability === 'AV') return { keep: true }
-  const text = 'Only documents that are available (TXA-19 = AV) are taken in'
+  if (availability === undefined || availability === 'AV' || ['T04', 'T11'].includes(trigger))
+    return { keep: true }
+  const text = 'A document that is new must be available (TXA-19 = AV); T04 and T11 withdraw one'
   throw new Failure('unsupported', [{ text, expression: 'TXA-19' }])
 }
 
-function hasWhatAMessageNeeds({ PID, TXA, OBX }: DocumentMessage): ReturnType<Rule> {
+function hasWhatAMessageNeeds({ trigger, PID, TXA, OBX }: DocumentMessage): ReturnType<Rule> {
   const [txa] = TXA
   const recipients = fieldOf(txa, 23)
   const needs = [
     [fieldOf(PID, 3).some((value) => value._1), 'PID-3', 'A patient identifier is required'],
     [TXA.length === 1, 'TXA', 'One document a message'],
     [fieldOf(txa, 12)[0]?._1, 'TXA-12', 'The number of the document is required'],
+    [
+      !ofAnother.includes(trigger) || fieldOf(txa, 13)[0]?._1,
+      'TXA-13',
+      'The number of the document that it belongs to is required',
+    ],
+  ] as const
+  const needsOfContent = [
     [[...fieldOf(txa, 9), ...fieldOf(txa, 5)][0]?._1, 'TXA-9', 'Who wrote it is required, by identifier'],
     [
       recipients.length > 0 && recipients.every((copy) => copy._1),
@@ -100,8 +127,8 @@ function hasWhatAMessageNeeds({ PID, TXA, OBX }: DocumentMessage): ReturnType<Ru
     ],
     [OBX.some((obx) => fieldOf(obx, 5).length > 0), 'OBX-5', 'What it says is required'],
   ] as const
-  const issues = needs.flatMap(([is, expression, text]): Issue[] =>
-    is ? [] : [{ code: 'required', text, expression }],
+  const issues = [...needs, ...(trigger === 'T11' ? [] : needsOfContent)].flatMap(
+    ([is, expression, text]): Issue[] => (is ? [] : [{ code: 'required', text, expression }]),
   )
   if (issues.length > 0) throw new Failure('invalid', issues)
   return { keep: true }

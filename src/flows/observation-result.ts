@@ -1,10 +1,12 @@
 import { Failure, type Issue } from '#core/failure.ts'
-import type { CareRule, Flow, Party, ReadContext } from '#core/flow.ts'
+import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
 import { decodeText } from '#formats/hl7v2/charset.ts'
 import { readMessage } from '#formats/hl7v2/message.ts'
 import { type SourceSegment, type SourceTree, sourceTree } from '#formats/hl7v2/source.ts'
+import { reviseAnswers } from './answers-revision.ts'
 import { observerParty, resultRecipients, segmentsNamed } from './hl7v2-observers.ts'
 import { fieldOf, patientParty } from './hl7v2-people.ts'
+import { reviseMessage } from './message-revision.ts'
 
 interface ObservationResult extends SourceTree {
   timeZone: string
@@ -17,7 +19,8 @@ type Rule = CareRule<ObservationResult>
 /**
  * ORU^R01, unsolicited results. Each OBR is one of three things, by a rule that its sender can read: OBR-4 is in the
  * table `questionnaire`: a QuestionnaireResponse; all that it holds are texts and files: a Communication; else the
- * message is refused, for results of a laboratory are no messages and would lose as a text what they are as data.
+ * message is refused, for results of a laboratory are no messages and would lose as a text what they are as data. What
+ * comes again with the number of OBR-3 (else OBR-2) and the code of OBR-4 is the next version of it.
  */
 export const observationResult: Flow<ObservationResult> = {
   name: 'observation-result',
@@ -27,10 +30,12 @@ export const observationResult: Flow<ObservationResult> = {
   messageId: (source) => source.controlId,
   primary: 'Communication',
   parties: partiesOf,
+  earlier: earlierResults,
   rules: [everyResultHasItsReport, hasWhatAResultNeeds],
   mapping: 'observation-result',
   profiles: { Communication: 'https://postern.health/fhir/StructureDefinition/SecureMessage' },
   receivers: [{ role: 'ehr', types: ['Communication', 'QuestionnaireResponse'] }],
+  revisions: { Communication: reviseMessage, QuestionnaireResponse: reviseAnswers },
 }
 
 function readResult(body: Uint8Array, { timeZone }: ReadContext): ObservationResult {
@@ -54,6 +59,24 @@ function partiesOf({ facility, MSH, PID, orders }: ObservationResult): Party[] {
   ].filter((party) => party !== undefined)
 }
 
+/** What came with the same number before, as whatever it was. Accession numbers are shared: OBR-4 tells them apart. */
+function earlierResults({ facility, orders }: ObservationResult): EarlierLink[] {
+  return orders.flatMap(({ OBR }, index) => {
+    const number = numberOf(facility, OBR)
+    if (number === undefined) return []
+    const link = { key: { name: 'OBR-3', number }, place: `OBR[${index + 1}]-3` }
+    return [
+      { ...link, slot: `answers-${index}`, type: 'QuestionnaireResponse' },
+      { ...link, slot: `message-${index}`, type: 'Communication' },
+    ]
+  })
+}
+
+function numberOf(facility: string, OBR: SourceSegment | undefined): string | undefined {
+  const number = (fieldOf(OBR, 3)[0] ?? fieldOf(OBR, 2)[0])?._1
+  return number === undefined ? undefined : `${facility}|${number}|${fieldOf(OBR, 4)[0]?._1 ?? ''}`
+}
+
 /** An OBX before the first OBR, or after an ORC that has none, is part of nothing that is read here. */
 function everyResultHasItsReport({ MSH, PID, orders }: ObservationResult): ReturnType<Rule> {
   const elsewhere = [MSH, PID, ...orders.flatMap(({ OBR: _obr, ...others }) => Object.values(others))]
@@ -62,7 +85,7 @@ function everyResultHasItsReport({ MSH, PID, orders }: ObservationResult): Retur
   return { keep: true }
 }
 
-function hasWhatAResultNeeds({ PID, orders }: ObservationResult): ReturnType<Rule> {
+function hasWhatAResultNeeds({ facility, PID, orders }: ObservationResult): ReturnType<Rule> {
   const issues: Issue[] = []
   const requireField = (is: boolean, expression: string, text: string) => {
     if (!is) issues.push({ code: 'required', text, expression })
@@ -81,6 +104,8 @@ function hasWhatAResultNeeds({ PID, orders }: ObservationResult): ReturnType<Rul
     requireField(results.length > 0, `${place}`, 'At least one OBX is required')
     requireField(results.every(hasItsType), `${place}`, 'OBX-2 and OBX-3 are required')
   }
+  const numbers = reports.flatMap((OBR) => numberOf(facility, OBR) ?? [])
+  requireField(new Set(numbers).size === numbers.length, 'OBR-3', 'Two results of one number and code')
   if (issues.length > 0) throw new Failure('invalid', issues)
   return { keep: true }
 }

@@ -15,6 +15,7 @@ import {
   versionOf,
   versionReferenceTo,
 } from '#core/resource.ts'
+import { resolveEarlier } from './earlier.ts'
 import { type FollowedWrites, withFollowUps } from './follow-up.ts'
 import { holdTask } from './hold.ts'
 import { messageIdOf } from './message-id.ts'
@@ -116,19 +117,24 @@ export function createIntake(ports: IntakePorts): Intake {
     const { references, stubs } = await parties.resolve(understood.parties, at)
     const links = flow.orders?.(understood.source) ?? []
     const orders = await resolveOrders(store, links, { caller, patient: references.subject })
+    const earlier = await resolveEarlier({ store, vault }, flow.earlier?.(understood.source) ?? [], {
+      flow: flow.name,
+      sender: caller.clientId,
+      patient: references.subject,
+    })
     const { resources, mapping, warnings, unmapped } = await transformer.transform(flow, understood.source, {
       caller,
       body,
       messageId: understood.messageId,
       received: at,
-      references: { ...references, ...orders },
+      references: { ...references, ...orders, ...earlier },
     })
     const { revisions } = flow
     const placed = await place(store, resources, { revisions, source: understood.source, at })
     const told = new Set(resources.map(referenceTo))
     const strangers = stubs.filter((stub) => !told.has(referenceTo(stub)))
     requireProfiles(flow, [...strangers, ...placed.writes.map(({ resource }) => resource)])
-    await requireAllowed(access, caller, placed)
+    await requireAllowed(access, caller, placed, Object.values(earlier))
     const following = { caller, messageId: understood.messageId, at }
     const followed = await withFollowUps({ store, access, vault }, placed.writes, following)
     const mapped = followed.results.map(({ resource }) => resource)

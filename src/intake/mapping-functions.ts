@@ -83,7 +83,7 @@ export function mappingRun({
     /** `$keyed('SCH-1', '4711')`: one id for all messages of this sender and flow that name this number. */
     keyed(name: string, number: string | undefined): string | undefined {
       if (number === undefined) return undefined
-      const id = derive(number, name, 'keyed')
+      const id = derive(...keyedParts(name, number))
       own.add(id)
       return id
     },
@@ -120,6 +120,11 @@ export function mappingRun({
     idAt,
     isOwn: (id) => own.has(id),
   }
+}
+
+/** What the id of something is derived of that its sender names again in later messages of a flow. */
+export function keyedParts(name: string, number: string): readonly [string, string, string] {
+  return [number, name, 'keyed']
 }
 
 /** NM (HL7 v2.9 §2A.2.45) allows a sign, leading zeros and a bare point; FHIR's decimal does not. Other digits stay. */

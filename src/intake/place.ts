@@ -4,7 +4,14 @@ import type { Access } from '#core/decision.ts'
 import { Failure } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
 import type { Store } from '#core/ports.ts'
-import { type Identified, type Resource, versioned, versionOf } from '#core/resource.ts'
+import {
+  type Identified,
+  type Reference,
+  type Resource,
+  referenceTo,
+  versioned,
+  versionOf,
+} from '#core/resource.ts'
 import { parseJson } from '#formats/json.ts'
 import { atVersions } from './provenance.ts'
 
@@ -52,18 +59,23 @@ export async function place(
   return { writes, unchanged }
 }
 
-/** Every write is decided: `create`, or `update` of both versions, of what stays as it is too. Else Failure `forbidden`. */
+/**
+ * Every write is decided: `create`, or `update` of both versions, of what stays as it is too. Who tells again of what it
+ * told itself (`retold`, intake/earlier) needs no more than it needed to tell it. Else Failure `forbidden`.
+ */
 export async function requireAllowed(
   access: Pick<Access, 'decide'>,
   caller: Caller,
   { writes, unchanged }: Placed,
+  retold: readonly Reference[],
 ): Promise<void> {
   const kept = unchanged.map((standing) => ({ resource: standing, previous: standing }))
   for (const { resource: incoming, previous: stored } of [...writes, ...kept]) {
     const type = incoming.resourceType
     // Provenance is ours: the caller neither sent nor needs to be allowed it.
     if (type === 'Provenance') continue
-    const interaction = stored ? 'update' : 'create'
+    const isRetold = stored && retold.includes(referenceTo(stored))
+    const interaction = stored && !isRetold ? 'update' : 'create'
     const decision = await access.decide({ caller, interaction, type, stored, incoming })
     if (!decision.permit)
       throw new Failure('forbidden', `You may not ${stored ? 'change' : 'make'} this ${type}`)

@@ -66,6 +66,11 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
       'finds the order a message speaks of: its own patient’s, and for a pharmacy its own; shows nothing of it',
   },
   {
+    files: /^src\/intake\/earlier\.ts$/,
+    decides: /!== patient\)/,
+    because: 'finds what its sender told of before, about the same patient; shows nothing of it',
+  },
+  {
     files: /^src\/intake\/place\.ts$/,
     decides: /access\.decide\(/,
     because: 'reads what a message is to change, which is decided as an update of both versions',

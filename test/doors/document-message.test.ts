@@ -7,10 +7,9 @@ beforeAll(async () => {
 })
 afterAll(() => scene.clinic.close())
 
-const post = (name: string) =>
-  scene.platform.request('POST', '/ingest/hl7v2', fixture(`document-message/${name}.in.hl7`), {
-    'content-type': 'application/hl7-v2',
-  })
+const send = (text: string) =>
+  scene.platform.request('POST', '/ingest/hl7v2', text, { 'content-type': 'application/hl7-v2' })
+const post = (name: string) => send(fixture(`document-message/${name}.in.hl7`))
 
 describe('an MDM^T02', () => {
   it('is a message with its text and file, and the EHR of the patient’s clinic reads it', async () => {
@@ -43,5 +42,107 @@ describe('an MDM^T02', () => {
     expect(text).toContain(`MSA|${code}|`)
     expect(text).toContain(place)
     expect(text).not.toContain('MSA|AA|')
+  })
+})
+
+describe('what happens to a document after its first message', () => {
+  const document = async (number: string) => {
+    const system = 'urn:oid:2.16.840.1.113883.19.6.2'
+    const found = await scene.ehr.request('GET', `/fhir/Communication?identifier=${system}|${number}`)
+    const [one, ...others] = resourcesOf(found.body)
+    expect(others).toEqual([])
+    return one
+  }
+  const told = async (name: string) => expect((await post(name)).text).toContain('MSA|AA|')
+  const cancel = (number: string, control: string, patient = 'MRN-4711') =>
+    [
+      `MSH|^~\\&|EHR|NORTHSIDE^2.16.840.1.113883.19.6^ISO|POSTERN|HUB|20260110140500-0600||MDM^T11^MDM_T01|${control}|P|2.5.1`,
+      'EVN|T11|20260110140500-0600',
+      `PID|1||${patient}^^^NORTHSIDE&2.16.840.1.113883.19.5&ISO^MR`,
+      'PV1|1|O',
+      `TXA|1|CN|TX|||||||||${number}^NORTHSIDE|||||AU||CA||Wrong patient`,
+      '',
+    ].join('\r')
+
+  it('an addendum (T06) is a message of its own that is part of the first', async () => {
+    await told('story-1-original')
+    await told('story-2-addendum')
+    const [original, addendum] = [await document('DOC-80'), await document('DOC-81')]
+    expect(addendum.partOf).toMatchObject([{ reference: `Communication/${original.id}` }])
+    expect(addendum.payload).toEqual([{ contentString: 'With food.' }])
+    expect(original.meta.versionId).toBe('1')
+  })
+
+  it('an edit (T08) is the next version of it, and keeps the label that it does not repeat', async () => {
+    await told('story-3-edit')
+    const edited = await document('DOC-80')
+    expect(edited).toMatchObject({
+      status: 'completed',
+      payload: [{ contentString: 'Take 5 mg once a day, in the morning.' }],
+    })
+    expect(edited.meta.versionId).toBe('2')
+    expect(edited.meta.security).toContainEqual(expect.objectContaining({ code: 'R' }))
+    const first = await scene.ehr.request('GET', `/fhir/Communication/${edited.id}/_history/1`)
+    expect(first.body.payload).toEqual([{ contentString: 'Take 5 mg once a day.' }])
+  })
+
+  it('a replacement (T10) stands in its place, and it is not to be relied on any more', async () => {
+    await told('story-4-replacement')
+    const [old, next] = [await document('DOC-80'), await document('DOC-82')]
+    expect(old).toMatchObject({
+      status: 'entered-in-error',
+      statusReason: { coding: [{ code: 'OB' }], text: 'Wrong strength' },
+      payload: [{ contentString: 'Take 5 mg once a day, in the morning.' }],
+    })
+    expect(next).toMatchObject({
+      status: 'completed',
+      extension: [{ valueReference: { reference: `Communication/${old.id}` } }],
+    })
+    const late = fixture('document-message/story-3-edit.in.hl7').replace('MDM-S-3', 'MDM-S-3-LATE')
+    expect((await send(late)).text).toContain('MSA|AR|')
+    expect(await document('DOC-80')).toEqual(old)
+  })
+
+  it('the same replacement again makes nothing new', async () => {
+    const before = await document('DOC-80')
+    await told('story-4-replacement')
+    expect(await document('DOC-80')).toEqual(before)
+    expect((await document('DOC-82')).meta.versionId).toBe('1')
+  })
+
+  it('a cancelled document (T11) is withdrawn, one that never came is not', async () => {
+    expect((await send(cancel('DOC-81', 'MDM-S-5'))).text).toContain('MSA|AA|')
+    expect(await document('DOC-81')).toMatchObject({
+      status: 'entered-in-error',
+      statusReason: { text: 'Wrong patient' },
+      payload: [{ contentString: 'With food.' }],
+    })
+    const unknown = (await send(cancel('DOC-99', 'MDM-S-7'))).text
+    expect(unknown).toContain('MSA|AE|')
+    expect(unknown).toContain('TXA^1^12')
+  })
+
+  it('a status (T04) may be the first that is heard of it, and becomes another one later', async () => {
+    await told('status-unavailable')
+    expect(await document('DOC-83')).toMatchObject({ status: 'on-hold' })
+    const text = fixture('document-message/status-unavailable.in.hl7')
+    const available = text.replace('MDM-S-6', 'MDM-S-8').replace('|IP||UN|', '|LA||AV|')
+    expect((await send(available)).text).toContain('MSA|AA|')
+    const next = await document('DOC-83')
+    expect(next).toMatchObject({ status: 'completed', meta: { versionId: '2' } })
+    expect(next.statusReason).toBeUndefined()
+  })
+
+  it('nobody moves a document to another patient by its number', async () => {
+    const text = fixture('document-message/story-3-edit.in.hl7')
+    const other = text
+      .replace('MRN-4711', 'MRN-4712')
+      .replace('MDM-S-3', 'MDM-S-10')
+      .replaceAll('DOC-80', 'DOC-82')
+    const { text: refused } = await send(other)
+    expect(refused).toContain('MSA|AR|')
+    expect(refused).toContain('TXA^1^12')
+    expect((await send(cancel('DOC-82', 'MDM-S-11', 'MRN-4712'))).text).toContain('MSA|AR|')
+    expect(await document('DOC-82')).toMatchObject({ status: 'completed', meta: { versionId: '1' } })
   })
 })

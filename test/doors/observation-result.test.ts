@@ -39,7 +39,8 @@ describe('an ORU^R01 whose OBR-4 names a questionnaire', () => {
     // Cannot be obtained; deleted.
     expect(item('44258-2')).toMatchObject({ extension: [{ valueCode: 'not-performed' }] })
     expect(item('44258-2').answer).toBeUndefined()
-    expect(item('44252-5')).toBeUndefined()
+    expect(item('44252-5')).toMatchObject({ extension: [{ valueCode: 'error' }] })
+    expect(item('44252-5').answer).toBeUndefined()
     // A comment is of the OBX before it.
     expect(JSON.stringify(item('44250-9'))).toContain('Since the change of dose')
     expect(JSON.stringify(item('44255-8'))).not.toContain('Since the change of dose')
@@ -78,6 +79,80 @@ describe('an ORU^R01 of texts and files', () => {
     expect(message.recipient).toHaveLength(2)
     const sender = await scene.platform.request('GET', `/fhir/${message.sender.reference}`)
     expect(sender.body).toMatchObject({ name: [{ family: 'ADEYEMI', given: ['TOLA'] }] })
+  })
+})
+
+describe('a result that comes again with its number', () => {
+  const correction = (control: string, rows: string[]) =>
+    [
+      ...fixture('observation-result/phq-9.in.hl7')
+        .split('\r')
+        .slice(0, 4)
+        .map((row) => row.replace('ORU-20260112-0001', control)),
+      ...rows,
+      '',
+    ].join('\r')
+  const answers = async () => {
+    const [response, ...others] = await search(
+      `QuestionnaireResponse?patient=${scene.patient}&identifier=https://postern.health/fhir/sid/v2/NORTHSIDE/SURVEY|F-100`,
+    )
+    expect(others).toEqual([])
+    const codes = response.item.map(
+      ({ linkId, answer }: { linkId: string; answer?: { valueCoding?: object }[] }) => [
+        linkId,
+        answer?.[0]?.valueCoding,
+      ],
+    )
+    return { response, of: Object.fromEntries(codes) }
+  }
+
+  it('is its next version: corrected, withdrawn, and as it was where nothing is said', async () => {
+    const { text } = await post('phq-9', () =>
+      correction('ORU-C-1', [
+        'OBX|1|CWE|44250-9^Little interest^LN||LA6571-9^Nearly every day^LN||||||C',
+        'OBX|2|CWE|44255-8^Feeling down^LN||LA6568-5^Not at all^LN||||||W',
+      ]),
+    )
+    expect(text).toContain('MSA|AA|')
+    const { response, of } = await answers()
+    expect(response).toMatchObject({ status: 'amended', meta: { versionId: '2' } })
+    expect(of['44250-9']).toMatchObject({ code: 'LA6571-9' })
+    expect(of['44255-8']).toBeUndefined()
+    expect(of['44259-0']).toMatchObject({ code: 'LA6570-1' })
+  })
+
+  it('is entered in error when no answer is left', async () => {
+    const { response } = await answers()
+    const rows = response.item.map(
+      ({ linkId }: { linkId: string }, index: number) => `OBX|${index + 1}|CWE|${linkId}^^LN||||||||W`,
+    )
+    expect((await post('phq-9', () => correction('ORU-C-2', rows))).text).toContain('MSA|AA|')
+    expect((await answers()).response.status).toBe('entered-in-error')
+  })
+
+  it('withdraws a report, whose words stay to be read', async () => {
+    const rows = fixture('observation-result/follow-up-and-report.in.hl7').split('\r')
+    const report = [
+      ...rows.slice(0, 2),
+      ...rows.slice(
+        rows.findIndex((row) => row.startsWith('OBR|2')),
+        -1,
+      ),
+    ]
+      .map((row) => row.replace('ORU-20260113-0002', 'ORU-C-3').replace(/^(OBX.*)\|F$/, '$1|W'))
+      .join('\r')
+    expect((await post('phq-9', () => report)).text).toContain('MSA|AA|')
+    const [message] = await search(`Communication?patient=${scene.patient}`)
+    expect(message).toMatchObject({ status: 'entered-in-error', meta: { versionId: '2' } })
+    expect(message.payload[0].contentString).toContain('Ankle swelling.')
+  })
+
+  it('is not another patient’s', async () => {
+    const { text } = await post('phq-9', (each) =>
+      each.replace('MRN-4711', 'MRN-9999').replace('ORU-20260112-0001', 'ORU-C-4'),
+    )
+    expect(text).toContain('MSA|AR|')
+    expect(text).toContain('OBR^1^3')
   })
 })
 

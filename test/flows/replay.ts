@@ -29,7 +29,11 @@ const sha256 = (content: string | Uint8Array) => createHash('sha256').update(con
 export const transformer = createTransformer({
   artifacts,
   digest: (content) => (typeof content === 'string' ? 'sha256-of-the-mapping' : sha256(content)),
-  deriveId: (...parts) => parts.slice(2).join('.'),
+  deriveId: (...parts) =>
+    parts
+      .slice(2)
+      .join('.')
+      .replace(/[^A-Za-z0-9.-]/g, '-'),
   restoreDecimals: validator.restoreDecimals,
 })
 
