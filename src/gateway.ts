@@ -26,6 +26,7 @@ import { authRoutes } from '#inbound/auth-routes.ts'
 import { fhirRoutes } from '#inbound/fhir-routes.ts'
 import { healthRoutes } from '#inbound/health-routes.ts'
 import { createHl7v2Door, type Hl7v2Door } from '#inbound/hl7v2.ts'
+import { createAnswers } from '#inbound/hl7v2-answers.ts'
 import { createHttp, type HttpBindings } from '#inbound/http.ts'
 import { ingestRoutes } from '#inbound/ingest-routes.ts'
 import { createLockout, createRateLimit } from '#inbound/rate-limit.ts'
@@ -176,6 +177,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     clock,
     ids,
     channels: ports.channels,
+    takeAnswer: createAnswers({ flows, intake, timeZone: settings.timeZone }),
     report: (fault) => ports.onFault(fault, 'delivery'),
   })
   const upkeep = () => careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone: settings.timeZone })

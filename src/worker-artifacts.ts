@@ -6,6 +6,8 @@ import allergyCriticalityJson from '../mappings/allergy-criticality.json'
 import allergySeverityJson from '../mappings/allergy-severity.json'
 import answerAbsenceJson from '../mappings/answer-absence.json'
 import answersStatusJson from '../mappings/answers-status.json'
+import cancelAnswerJson from '../mappings/cancel-answer.json'
+import cancelRefusalJson from '../mappings/cancel-refusal.json'
 import codingSystemJson from '../mappings/coding-system.json'
 import confidentialityJson from '../mappings/confidentiality.json'
 import dispenseStatusJson from '../mappings/dispense-status.json'
@@ -22,6 +24,7 @@ import measureUnitJson from '../mappings/measure-unit.json'
 import mediaTypeJson from '../mappings/media-type.json'
 import observationResultJsonata from '../mappings/observation-result.jsonata'
 import observationStatusJson from '../mappings/observation-status.json'
+import orderAnswerJsonata from '../mappings/order-answer.jsonata'
 import orderRequestJsonata from '../mappings/order-request.jsonata'
 import orderStatusJson from '../mappings/order-status.json'
 import orderTypeJson from '../mappings/order-type.json'
@@ -80,6 +83,7 @@ export const bundledArtifacts: Artifacts = {
     ['document-message', documentMessageJsonata],
     ['eligibility-result', eligibilityResultJsonata],
     ['observation-result', observationResultJsonata],
+    ['order-answer', orderAnswerJsonata],
     ['order-request', orderRequestJsonata],
     ['prescription-order', prescriptionOrderJsonata],
     ['prescription', prescriptionJsonata],
@@ -91,6 +95,8 @@ export const bundledArtifacts: Artifacts = {
     ['allergy-severity', allergySeverityJson],
     ['answer-absence', answerAbsenceJson],
     ['answers-status', answersStatusJson],
+    ['cancel-answer', cancelAnswerJson],
+    ['cancel-refusal', cancelRefusalJson],
     ['coding-system', codingSystemJson],
     ['confidentiality', confidentialityJson],
     ['dispense-status', dispenseStatusJson],

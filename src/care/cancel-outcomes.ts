@@ -51,12 +51,14 @@ const eps: Readonly<Record<string, CancelOutcomeCode>> = {
   'R-5888': 'fault',
 }
 
-/** HL7 v2 table 0119, ORC-1 of an answer: cancelled, unable to cancel, discontinued, unable to discontinue. */
+/** HL7 v2 table 0119, ORC-1 of an answer: cancelled, unable to cancel, discontinued, unable to; OC and OD unasked. */
 const orderControls: Readonly<Record<string, CancelOutcomeCode>> = {
   CR: 'confirmed',
   UC: 'refused',
   DR: 'discontinued',
   UD: 'refused',
+  OC: 'confirmed',
+  OD: 'discontinued',
 }
 
 const answers: Readonly<Record<string, Readonly<Record<string, CancelOutcomeCode>>>> = {

@@ -15,7 +15,7 @@ export interface OrderControl {
   by?: 'placer' | 'filler' | 'either'
   about?: AboutOrder
   /** What the Task becomes. Of an answer without it, ORC-5 says where the order stands. */
-  task?: 'received' | 'accepted' | 'rejected' | 'completed'
+  task?: 'received' | 'accepted' | 'in-progress' | 'rejected' | 'completed'
   /** After `ORC-1 = XO`, where that helps to see what to send instead. */
   because?: string
 }
@@ -23,6 +23,7 @@ export interface OrderControl {
 const changing = 'An order in force is not edited: discontinue it (DC) and place a new one (NW)'
 const elsewhere = 'A renewal is answered by its Task and a new order'
 const dispensing = 'What was dispensed is told with RDS^O13'
+const unstanding = 'Where the order stands (ORC-5) is not understood here'
 const unknown = 'This order control code is not understood here'
 
 /**
@@ -72,14 +73,34 @@ const orderControls: Readonly<Record<string, OrderControl>> = {
 
 export type OrderControlSays = OrderControl['says']
 
-/** The line of a code; one of its own kind for a code that is in no line. */
-export function orderControlOf(code: string | undefined): OrderControl {
-  return orderControls[code ?? ''] ?? { says: 'refused', because: unknown }
+/** SC and SR, which tell where an order stands with who fills it: by ORC-5 (table 0038). */
+const standings: Readonly<Record<string, Pick<OrderControl, 'about' | 'task'>>> = {
+  SC: { about: 'fulfill', task: 'accepted' },
+  A: { about: 'fulfill', task: 'in-progress' },
+  IP: { about: 'fulfill', task: 'in-progress' },
+  CM: { about: 'fulfill', task: 'completed' },
+  ER: { about: 'fulfill', task: 'rejected' },
+  CA: { about: 'abort', task: 'completed' },
+  DC: { about: 'abort', task: 'completed' },
+  HD: { about: 'suspend', task: 'completed' },
+}
+
+/**
+ * The line of a code, with the order's status (ORC-5) where that says more; a line of its own kind for a code that is
+ * in none.
+ */
+export function orderControlOf(code: string | undefined, status?: string): OrderControl {
+  const control = orderControls[code ?? ''] ?? { says: 'refused', because: unknown }
+  if (control.about !== 'fulfill' || control.task) return control
+  const standing = standings[status ?? '']
+  return standing ? { ...control, ...standing } : { says: 'refused', because: unstanding }
 }
 
 /** The codes that say one of these. */
 export function orderControlCodes(...says: OrderControlSays[]): string[] {
-  return Object.keys(orderControls).filter((code) => says.includes(orderControlOf(code).says))
+  return Object.entries(orderControls)
+    .filter(([, control]) => says.includes(control.says))
+    .map(([code]) => code)
 }
 
 /** Whether this caller is one that the line is for: a pharmacy fills orders, everybody else places them. */

@@ -97,10 +97,12 @@ function movedTo(open: Work, told: Task, at: number): ResourceWrite[] {
   if (!steps) return []
   const lastModified = new Date(at).toISOString()
   const { businessStatus, statusReason } = told
+  const note = [...(open.note ?? []), ...(told.note ?? [])]
   const identifier = [...(open.identifier ?? []), ...newIdentifiers(open, told)]
   const words = {
     lastModified,
     ...(identifier.length > 0 ? { identifier } : {}),
+    ...(note.length > 0 ? { note } : {}),
     ...(businessStatus ? { businessStatus } : {}),
     ...(statusReason ? { statusReason } : {}),
   }

@@ -1,9 +1,11 @@
 import type { Flow } from '#core/flow.ts'
 import { dispense } from './dispense.ts'
+import { dispenseAnswer } from './dispense-answer.ts'
 import { documentMessage } from './document-message.ts'
 import { eligibilityResult } from './eligibility-result.ts'
 import { medicationOrder } from './medication-order.ts'
 import { observationResult } from './observation-result.ts'
+import { orderAnswer, orderNotice } from './order-answer.ts'
 import { orderRequest } from './order-request.ts'
 import { prescription } from './prescription.ts'
 import { prescriptionOrder } from './prescription-order.ts'
@@ -17,6 +19,9 @@ export const flows = [
   prescriptionOrder,
   medicationOrder,
   orderRequest,
+  orderAnswer,
+  orderNotice,
+  dispenseAnswer,
   dispense,
   documentMessage,
   observationResult,

@@ -20,7 +20,9 @@ export function readDialogue(body: Uint8Array, { timeZone }: ReadContext): Order
   const { text, charset } = decodeText(body)
   const tree = sourceTree(readMessage(text, charset))
   const [sender] = fieldOf(tree.MSH, 4)
-  const controls = tree.orders.map(({ ORC }) => orderControlOf(fieldOf(ORC, 1)[0]?._1))
+  const controls = tree.orders.map(({ ORC }) =>
+    orderControlOf(fieldOf(ORC, 1)[0]?._1, fieldOf(ORC, 5)[0]?._1),
+  )
   return { ...tree, controls, timeZone, facility: sender?._1 ?? sender?._2 ?? 'unknown' }
 }
 
@@ -64,7 +66,7 @@ export const hasPatientAndNumbers: Rule = (source, caller) => {
   return hasNumbers(source, caller)
 }
 
-const hasNumbers: Rule = (source) => {
+export const hasNumbers: Rule = (source) => {
   const issues = dialogueLinks(source)
     .filter(({ values }) => values.length === 0)
     .map(

@@ -11,7 +11,7 @@ type Order = Identified<MedicationRequest>
 const maxFound = 20
 
 /**
- * Finds the orders that a message speaks of, of its own patient only, and the pharmacies they name, by slot. Throws
+ * Finds the orders that a message speaks of, of its own patient only where it names one, and the pharmacies they name, by slot. Throws
  * Failure `not-found` for an order that is not here or is another pharmacy's (which looks the same), and `conflict`
  * where it cannot be told which one is meant or where two parts of a message speak of the same one (neither would know
  * of the other).
@@ -23,7 +23,7 @@ export async function resolveOrders(
 ): Promise<Record<string, Reference>> {
   const references: Record<string, Reference> = {}
   for (const link of links) {
-    const found = await findOrders(store, link, patient)
+    const found = await findOrders(store, link, { caller, patient })
     const order = requireOne(
       found.filter((each) => mayKnow(caller, each)),
       link,
@@ -40,19 +40,23 @@ export async function resolveOrders(
   return references
 }
 
-/** By the first of the numbers that any of the patient's orders carries. */
+/**
+ * By the first of the numbers that any of the patient's orders carries. An answer may name no patient: then a pharmacy's
+ * number finds an order only with the system that makes it one of a kind.
+ */
 async function findOrders(
   store: Pick<Store, 'search'>,
   link: OrderLink,
-  patient: Reference | undefined,
+  { caller, patient }: { caller: Caller; patient: Reference | undefined },
 ): Promise<Order[]> {
-  const numbers = [...link.identifiers.map(({ system, value }) => `${system}|${value}`), ...link.values]
-  for (const number of patient ? numbers : []) {
+  const whole = link.identifiers.map(({ system, value }) => `${system}|${value}`)
+  const numbers = patient ? [...whole, ...link.values] : caller.role === 'pharmacy' ? whole : []
+  for (const number of numbers) {
     const found = await store.search({
       type: 'MedicationRequest',
       criteria: [
         { kind: 'token', param: 'identifier', values: [number] },
-        { kind: 'token', param: 'patient', values: [patient ?? ''] },
+        ...(patient ? [{ kind: 'token' as const, param: 'patient', values: [patient] }] : []),
       ],
       limit: maxFound,
     })

@@ -1,11 +1,12 @@
 import type { Audit } from '#core/act.ts'
+import type { Caller } from '#core/caller.ts'
 import type { Access } from '#core/decision.ts'
 import type { Destination } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Ids, Store, StoredDelivery } from '#core/ports.ts'
 import type { Backoff } from './backoff.ts'
 import type { Channels } from './channels.ts'
-import { type Opened, packParcel } from './parcel.ts'
+import { answeringCaller, type Opened, packParcel } from './parcel.ts'
 import { type Attempt, settlementOf } from './settle.ts'
 
 export interface AttemptPorts {
@@ -16,6 +17,8 @@ export interface AttemptPorts {
   ids: Ids
   channels: Channels
   settings: AttemptSettings
+  /** Takes in what a receiver said of the orders themselves. Rejects with the Failure that refuses it. */
+  takeAnswer?: (text: string, from: Caller, requestId: string) => Promise<void>
   /** Is told of faults of ours: why an attempt could not be made or settled. It is made again. */
   report?: (fault: unknown) => void
 }
@@ -36,8 +39,29 @@ export function createAttempts(ports: AttemptPorts): (delivery: StoredDelivery) 
     const opened: Opened = { entities: new Set(), consents: new Set(), reasons: new Set() }
     const json = await store.findRegistration('destination', delivery.destination)
     const destination = json === undefined ? undefined : (JSON.parse(json) as Destination)
-    const answer = await send(delivery, destination, opened)
-    await settle({ delivery, ...(destination ? { destination } : {}), opened, answer })
+    const sent = await send(delivery, destination, opened)
+    const heard = destination ? await hear(sent, destination, delivery) : { answer: sent }
+    await settle({ delivery, ...(destination ? { destination } : {}), opened, ...heard })
+  }
+
+  /** What was said is durable before the delivery ends; whoever dies in between sends again and is told again. */
+  async function hear(
+    answer: Attempt['answer'],
+    destination: Destination,
+    { id }: StoredDelivery,
+  ): Promise<Pick<Attempt, 'answer' | 'unheard'>> {
+    const said = 'said' in answer ? answer.said : undefined
+    if (!said || said.texts.length === 0 || !ports.takeAnswer) return { answer }
+    try {
+      for (const text of said.texts) await ports.takeAnswer(text, answeringCaller(destination), id)
+      return { answer: said.settles ? { state: 'delivered' } : answer }
+    } catch (error) {
+      const kind = error instanceof Failure ? error.kind : 'internal'
+      if (!(error instanceof Failure)) ports.report?.(error)
+      if (kind === 'unavailable' || kind === 'internal')
+        return { answer: { state: 'retry', reason: 'answer-not-kept' } }
+      return { answer, unheard: kind }
+    }
   }
 
   async function send(

@@ -27,12 +27,20 @@ export interface Content {
 }
 
 /** How an attempt ended. Reasons are codes without patient data, such as `http-503`, `ack-AR`, `timeout`. */
-export type Answer =
+export type Answer = (
   | { state: 'delivered' }
   /** Worth another try, not sooner than `afterMs` where the receiver said so. */
   | { state: 'retry'; reason: string; afterMs?: number }
   /** The same bytes would be refused again. */
   | { state: 'refused'; reason: string }
+) & { said?: Said }
+
+/** What a receiver said of the orders themselves beside whether it took the message (RRE, ORP …). */
+export interface Said {
+  texts: readonly string[]
+  /** Nothing is left to send once this is understood, whatever the acknowledgement says: the body decides (R38). */
+  settles: boolean
+}
 
 /** Sends a parcel. May throw Failure `unavailable` with a reason code as its text (another try) or `forbidden`. */
 export type Channel<Settings> = (parcel: Parcel, settings: Settings) => Promise<Answer>

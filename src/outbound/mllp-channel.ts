@@ -3,6 +3,7 @@ import type { MllpChannelSettings } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
 import type { Identified, Reference } from '#core/resource.ts'
 import { charsetLabel } from '#formats/hl7v2/dialect.ts'
+import { findSegment, readMessage } from '#formats/hl7v2/message.ts'
 import { type OrderControl, writeOrderMessage } from '#formats/hl7v2/order-message.ts'
 import type { Answer, Channel, Parcel } from './channel.ts'
 import type { MllpClient } from './mllp-client.ts'
@@ -28,9 +29,10 @@ export function createMllpChannel({ sendMllp }: { sendMllp?: SendMllp }): Channe
     )
     const { host, port, tls, connections = DEFAULT_CONNECTIONS, pipeline } = settings
     const charset = charsetLabel(settings)
-    for (const message of messages) {
+    const texts: string[] = []
+    for (const [index, message] of messages.entries()) {
       if (parcel.signal.aborted) throw new Failure('unavailable', 'timeout')
-      const { code } = await sendMllp(
+      const answered = await sendMllp(
         {
           host,
           port,
@@ -42,11 +44,19 @@ export function createMllpChannel({ sendMllp }: { sendMllp?: SendMllp }): Channe
         },
         message,
       )
-      const answer = answers[code] ?? { state: 'retry', reason: 'ack-unknown' }
-      if (answer.state !== 'delivered') return answer
+      const spoken = speaksOfOrders(answered.message)
+      if (spoken) texts.push(answered.message)
+      const answer = answers[answered.code] ?? { state: 'retry', reason: 'ack-unknown' }
+      const settles = spoken && index === messages.length - 1
+      if (answer.state !== 'delivered') return { ...answer, said: { texts, settles } }
     }
-    return { state: 'delivered' }
+    return { state: 'delivered', said: { texts, settles: true } }
   }
+}
+
+/** An acknowledgement that says more than whether the message was taken: RRE^O12, ORP^O10, ORR^O02. */
+function speaksOfOrders(text: string): boolean {
+  return findSegment(readMessage(text), 'ORC') !== undefined
 }
 
 /** Table 0008. CA says only that the message was stored, not that the order was taken. */

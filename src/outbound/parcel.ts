@@ -84,6 +84,11 @@ export function callerOf({ id, name, role, organization, purpose }: Destination)
   return { clientId: id, name, role, scopes: ['system/*.rs'], actors: [organization], purpose, grants: [] }
 }
 
+/** A destination as one who answers: it tells of the Tasks that it has, as it may over FHIR. */
+export function answeringCaller(destination: Destination): Caller {
+  return { ...callerOf(destination), scopes: ['system/Task.crus'] }
+}
+
 function note({ consents, reasons }: Decision, opened: Opened): void {
   for (const consent of consents) opened.consents.add(consent as Reference)
   for (const reason of reasons) opened.reasons.add(reason)

@@ -2,6 +2,7 @@ import type { Task } from 'fhir/r4'
 import type { Audit } from '#core/act.ts'
 import type { CommitUnit, ResourceWrite } from '#core/commit.ts'
 import type { Destination } from '#core/destination.ts'
+import type { FailureKind } from '#core/failure.ts'
 import type { Ids, StoredDelivery } from '#core/ports.ts'
 import { versioned } from '#core/resource.ts'
 import { type Backoff, waitAfter } from './backoff.ts'
@@ -15,6 +16,8 @@ export interface Attempt {
   destination?: Destination
   opened: Opened
   answer: Answer | { state: 'stopped'; reason: string }
+  /** What the receiver said of the order was not understood, by kind of failure. */
+  unheard?: FailureKind
 }
 
 /**
@@ -31,7 +34,8 @@ export function settlementOf(
   const reason = 'reason' in answer ? answer.reason : undefined
   const wish = answer.state === 'retry' ? answer.afterMs : undefined
   const due = at + waitAfter(delivery.attempt, chanceOf(ids.random()), backoff, wish)
-  const task = state === 'dead' ? taskFor(attempt, reason ?? '', ids.random(), at) : undefined
+  const words = wordsOf(attempt, state, reason ?? '')
+  const task = words && taskFor(attempt, words, ids.random(), at)
   return {
     audit: audit.record(disclosure(attempt, task, at)),
     settlements: [
@@ -82,8 +86,32 @@ function recipientOf({ name, organization, channel }: Destination) {
   return { name, reference: organization, address }
 }
 
-/** Says that something did not arrive and why; what it was stands in its focus only. */
-function taskFor({ delivery, destination }: Attempt, reason: string, id: string, at: number): ResourceWrite {
+/** What a person has to see to, in words without patient data. */
+function wordsOf(
+  { delivery, destination, unheard }: Attempt,
+  state: string,
+  reason: string,
+): Pick<Task, 'code' | 'description'> | undefined {
+  const name = destination?.name ?? delivery.destination
+  if (state === 'dead')
+    return {
+      code: { text: `Delivery failed: ${reason}` },
+      description: `Not delivered to ${name} after ${delivery.attempt} attempt(s)`,
+    }
+  if (unheard === undefined) return undefined
+  return {
+    code: { text: `Answer not understood: ${unheard}` },
+    description: `What ${name} answered to this is not understood: ask them what became of it`,
+  }
+}
+
+/** Says what is to be seen to; what it was about stands in its focus only. */
+function taskFor(
+  { delivery }: Attempt,
+  words: Pick<Task, 'code' | 'description'>,
+  id: string,
+  at: number,
+): ResourceWrite {
   const [first] = delivery.resources
   const task: Task = {
     resourceType: 'Task',
@@ -91,8 +119,7 @@ function taskFor({ delivery, destination }: Attempt, reason: string, id: string,
     status: 'requested',
     intent: 'order',
     priority: 'urgent',
-    code: { text: `Delivery failed: ${reason}` },
-    description: `Not delivered to ${destination?.name ?? delivery.destination} after ${delivery.attempt} attempt(s)`,
+    ...words,
     authoredOn: new Date(at).toISOString(),
     ...(first ? { focus: { reference: `${first.type}/${first.id}` } } : {}),
     ...(delivery.patient ? { for: { reference: delivery.patient } } : {}),

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import type { Caller } from '#core/caller.ts'
+import type { Caller, Role } from '#core/caller.ts'
 import { Failure, type Issue } from '#core/failure.ts'
 import type { Flow, Party } from '#core/flow.ts'
 import type { Reference, Resource } from '#core/resource.ts'
@@ -10,7 +10,7 @@ import { createValidator } from '#validator/validator.ts'
 
 /** What a fixture's `.out.json` may say: how it was sent, and what came of it. */
 export interface Expected {
-  given?: { grants?: string[]; timeZone?: string }
+  given?: { role?: Role; grants?: string[]; timeZone?: string }
   resources?: unknown[]
   warnings?: string[]
   purged?: true
@@ -39,11 +39,11 @@ export const transformer = createTransformer({
 
 export const noon = Date.UTC(2026, 0, 5, 12)
 
-export function callerWith(grants: readonly string[]): Caller {
+export function callerWith(grants: readonly string[], role: Role = 'platform'): Caller {
   return {
     clientId: 'platform',
     name: 'Messaging platform',
-    role: 'platform',
+    role,
     scopes: [],
     actors: ['Organization/platform'],
     purpose: 'TREAT',
@@ -99,7 +99,7 @@ export async function make<Source>(
   body: Uint8Array,
   given: Expected['given'] = {},
 ): Promise<Made | undefined> {
-  const caller = callerWith(given.grants ?? [])
+  const caller = callerWith(given.grants ?? [], given.role)
   const source = flow.read(body, { timeZone: given.timeZone ?? 'America/Chicago' })
   const verdicts = flow.rules.map((rule) => rule(source, caller))
   if (verdicts.some((verdict) => !verdict.keep)) return undefined

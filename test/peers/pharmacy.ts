@@ -16,6 +16,9 @@ type PharmacyAnswer =
   /** Closes the connection instead of answering. */
   | 'close'
 
+/** Writes its answer itself, from the message it got. */
+type AnswerText = (message: string) => string
+
 export interface Pharmacy {
   host: string
   port: number
@@ -23,14 +26,14 @@ export interface Pharmacy {
   messages: string[]
   /** How it answers from now on, or for the next ones in turn and from then on as before. */
   answer(answer: PharmacyAnswer): void
-  answerNext(...answers: PharmacyAnswer[]): void
+  answerNext(...answers: (PharmacyAnswer | AnswerText)[]): void
   close(): Promise<void>
 }
 
 /** A pharmacy system that is not ours: Medplum's MLLP receiver. */
 export async function startPharmacy(options: { port?: number; lateMs?: number } = {}): Promise<Pharmacy> {
   const messages: string[] = []
-  const next: PharmacyAnswer[] = []
+  const next: (PharmacyAnswer | AnswerText)[] = []
   const timers = new Set<NodeJS.Timeout>()
   let usual: PharmacyAnswer = 'AA'
 
@@ -43,7 +46,15 @@ export async function startPharmacy(options: { port?: number; lateMs?: number } 
     })
   })
 
-  function reply(connection: Hl7Connection, { message }: Hl7MessageEvent, answer: PharmacyAnswer): void {
+  function reply(
+    connection: Hl7Connection,
+    { message }: Hl7MessageEvent,
+    answer: PharmacyAnswer | AnswerText,
+  ): void {
+    if (typeof answer === 'function') {
+      const reader = message.constructor as unknown as { parse(text: string): typeof message }
+      return void connection.send(reader.parse(answer(message.toString())))
+    }
     if (answer === 'silence') return
     if (answer === 'close') return void connection.close()
     if (answer === 'late') {

@@ -24,13 +24,14 @@ export interface AckSource {
 /**
  * The acknowledgements that a message asks for, in the order to send them (HL7 v2.9 §2.9): one in original mode; in
  * enhanced mode what MSH-15 and MSH-16 want. A refused message is not committed, so nothing follows its CE or CR. An
- * acknowledgement is never acknowledged. Encode each with the message's charset.
+ * acknowledgement (ACK) is never acknowledged. Encode each with the message's charset.
  */
 export function acknowledgements(message: Message, outcome: Outcome, own: AckSource): string[] {
-  if (isAcknowledgement(message)) return []
   const [msh] = message.segments as [Segment]
+  if (value(msh, 9) === 'ACK') return []
   const accept = value(msh, 15)
-  const application = value(msh, 16)
+  // An answer (RRE, ORP …) that comes as a message of its own: who sent it learns that it came, and nothing answers that.
+  const application = isAnswer(message) ? '' : value(msh, 16)
   const refusal = outcome.failure && failures[outcome.failure.kind].ack
   if (accept === '' && application === '') return [acknowledge(message, refusal ?? 'AA', outcome, own)]
   const codes: AckCode[] = []
@@ -59,10 +60,8 @@ export function acknowledge(
   return lines.map((fields) => `${trimmed(fields).join(delimiters.field)}\r`).join('')
 }
 
-/** Whether it answers another message (ACK, RRE, ORP …): such a message is never answered itself. */
-function isAcknowledgement(message: Message): boolean {
-  const [msh] = message.segments
-  return findSegment(message, 'MSA') !== undefined || (msh !== undefined && value(msh, 9) === 'ACK')
+function isAnswer(message: Message): boolean {
+  return findSegment(message, 'MSA') !== undefined
 }
 
 function isWanted(condition: string, refusal: string | undefined): boolean {
