@@ -1,3 +1,8 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Hl7Message } from '@medplum/core'
 import { Hl7Client } from '@medplum/hl7'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -6,6 +11,8 @@ import { systemPorts } from '../../src/node.ts'
 import { rowCounts } from './at-rest.ts'
 import { fieldsOf, openMllp } from './mllp-socket.ts'
 import { fixture, openScene, resourcesOf, type Scene } from './scene.ts'
+
+const mllpSend = spawnSync('mllp_send', ['--version']).status === 0
 
 let scene: Scene
 let port: number
@@ -152,6 +159,17 @@ describe('an RDE^O11 over MLLP', () => {
     }
     expect(await ordersOf('MLLP-2')).toHaveLength(2)
   })
+
+  it.runIf(mllpSend)(
+    `is taken from mllp_send (Debian python3-hl7)${mllpSend ? '' : ': it is not installed here'}`,
+    async () => {
+      const file = join(mkdtempSync(join(tmpdir(), 'mllp-send-')), 'order.hl7')
+      writeFileSync(file, `\u000b${order('us-placed-and-encoded', 'MLLP-9')}\u001c\r`)
+      const { stdout } = await promisify(execFile)('mllp_send', ['-p', String(port), '-f', file, '127.0.0.1'])
+      expect(stdout).toContain('MSA|AA|MLLP-9')
+      expect(await ordersOf('MLLP-9')).toHaveLength(2)
+    },
+  )
 
   it('that comes again gets its first acknowledgement, byte for byte, and makes nothing', async () => {
     const sent = order('us-simple', 'MLLP-3')

@@ -8,7 +8,7 @@ import { frameOf } from '#formats/hl7v2/frames.ts'
 import { readMessage } from '#formats/hl7v2/message.ts'
 import { type MllpServer, startMllp } from '#inbound/mllp.ts'
 import type { MllpDiscard, MllpOptions } from '#inbound/mllp-connection.ts'
-import { sendMllp } from '#outbound/mllp-client.ts'
+import { createMllpClient, sendMllp } from '#outbound/mllp-client.ts'
 import { makeCertificates } from './certificates.ts'
 
 const closing: (() => unknown)[] = []
@@ -244,6 +244,67 @@ it('an acknowledgement is never answered (N16)', async () => {
   expect(received).toHaveLength(2)
 })
 
+it.each([
+  ['AL', 'AL', ['CA 1', 'AA 1', 'AA 2']],
+  ['AL', 'NE', ['CA 1', 'AA 2']],
+  ['NE', 'AL', ['AA 1', 'AA 2']],
+  ['NE', 'NE', ['AA 2']],
+  ['ER', 'ER', ['AA 2']],
+  ['SU', 'ER', ['CA 1', 'AA 2']],
+  ['NE', 'SU', ['AA 1', 'AA 2']],
+])(
+  'MSH-15 %s and MSH-16 %s decide what is answered, and the next message waits for none of it (N13)',
+  async (accept, application, expected) => {
+    const { server } = await serve()
+    const peer = dial(server.port)
+    const enhanced = message('1')
+      .replace('|2.5.1|||', `|2.5.1|||${accept}|${application}`)
+      .replace('|||UNICODE', '||UNICODE')
+    peer.socket.write(Buffer.concat([framed(enhanced), framed(message('2'))]))
+    await peer.until(() => peer.acks().includes('AA 2'))
+    expect(peer.acks()).toEqual(expected)
+  },
+)
+
+it('our client and our server together exchange one message and one answer, and are silent then (N16)', async () => {
+  const { server, received, discarded } = await serve()
+  const client = createMllpClient()
+  closing.push(client.close)
+  const answer = await client.send({ host: '127.0.0.1', port: server.port, timeoutMs: 1000 }, message('1'))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect([answer.code, received.length, discarded.length]).toEqual(['AA', 1, 0])
+})
+
+it('fifty messages of one client leave no listeners behind (N18)', async () => {
+  const warnings: Error[] = []
+  const listen = (warning: Error) => warnings.push(warning)
+  process.on('warning', listen)
+  closing.push(() => process.off('warning', listen))
+  const { server, received } = await serve()
+  const client = createMllpClient()
+  closing.push(client.close)
+  for (let n = 0; n < 50; n++)
+    await client.send({ host: '127.0.0.1', port: server.port, timeoutMs: 1000 }, message(`L${n}`))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(received).toHaveLength(50)
+  expect(warnings).toEqual([])
+})
+
+it('eight connections that each wait for their answer are all served to the end (N22)', async () => {
+  const { server, received } = await serve()
+  const all = Array.from({ length: 8 }, async (_none, c) => {
+    const peer = dial(server.port)
+    for (let n = 1; n <= 25; n++) {
+      peer.socket.write(framed(message(`${c}-${n}`)))
+      await peer.until(() => peer.acks().length === n)
+    }
+    return peer.acks()
+  })
+  for (const [c, acks] of (await Promise.all(all)).entries())
+    expect(acks).toEqual(Array.from({ length: 25 }, (_none, n) => `AA ${c}-${n + 1}`))
+  expect(received).toHaveLength(200)
+})
+
 it('closing answers what was received whole and tells of the rest', async () => {
   const { server, discarded } = await serve({
     async handle(bytes) {
@@ -282,7 +343,7 @@ it('a peer that nobody knows is closed before anything is read', async () => {
   expect(discarded).toMatchObject([{ reason: 'unknown-peer' }])
 })
 
-it('a 10 MB observation in small chunks is taken in time linear to its size', async () => {
+it('a 10 MB observation in small chunks is taken in time linear to its size (N21)', async () => {
   const { server, received } = await serve()
   const peer = dial(server.port)
   const bytes = framed(message('big', 'y'.repeat(10_000_000)))
