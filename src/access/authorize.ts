@@ -105,7 +105,8 @@ export function createAccess(options: AccessOptions): Access {
   /** The glass is broken: no relation and no consent is asked, but a refusal of emergencies holds, and V stays shut. */
   function decideEmergency(resource: Resource, setting: Setting, grant: Grant, reasons: string[]): Decision {
     const request = requestOf(setting, true)
-    const consents = refusesEmergency(setting.context?.consents ?? [], request, resource)
+    const { consents: own = [], others = [] } = setting.context ?? {}
+    const consents = refusesEmergency([...own, ...others.flat()], request, resource)
     if (consents.length > 0) return refuse([...reasons, 'break-glass', 'consent:deny'], consents)
     if (labelsOf(resource).level >= veryRestricted) return refuse([...reasons, 'break-glass:very-restricted'])
     return permit([...reasons, 'break-glass'], [], grant)
@@ -135,7 +136,14 @@ export function createAccess(options: AccessOptions): Access {
   function consentFor(resource: Resource, setting: Setting, interaction: Interaction): Statement {
     // Consent governs disclosure. Who hands something in learns nothing by it, and a fact that happened is not lost.
     if (!setting.context || interaction === 'create') return notAsked
-    return evaluate(setting.context.consents, requestOf(setting, isRead(interaction)), resource)
+    const asked = requestOf(setting, isRead(interaction))
+    // Merging two records must show nobody more than before: of the other ones only what they refuse counts.
+    for (const consents of setting.context.others) {
+      const statement = evaluate(consents, asked, resource)
+      if (statement.statement === 'deny')
+        return { ...statement, reasons: [...statement.reasons, 'merged-record'] }
+    }
+    return evaluate(setting.context.consents, asked, resource)
   }
 
   function requestOf(setting: Setting, reads: boolean): ConsentRequest {
@@ -151,7 +159,7 @@ export function createAccess(options: AccessOptions): Access {
     return { permit: false, reasons, consents, rules }
   }
 
-  return { gate, decide, redact }
+  return { gate, decide, redact, recordsOf: async (patient) => (await contexts.context(patient)).records }
 }
 
 interface Relating {

@@ -1,4 +1,4 @@
-import type { CareTeam, Consent, Group, PractitionerRole } from 'fhir/r4'
+import type { CareTeam, Consent, Group, Patient, PractitionerRole } from 'fhir/r4'
 import type { ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import { Failure } from '#core/failure.ts'
@@ -9,14 +9,26 @@ import { type ConsentRule, readConsent } from './consent-rule.ts'
 import { holds, type Interval, intervalOfPeriod } from './interval.ts'
 import { createLoadingCache } from './loading-cache.ts'
 import { partiesOf, referencesAt, referencesOf } from './parties.ts'
+import { mergeLinks, recordsOfPerson } from './same-person.ts'
 
 /** What decides about a patient's data, besides the data: consents and the people of the care. */
 export interface PatientContext {
   consents: readonly ConsentRule[]
+  /** The person's records, this one first (access/same-person). */
+  records: readonly Reference[]
+  /** Consents of each of the other records: what they refuse is refused here too, what they permit is theirs alone. */
+  others: readonly (readonly ConsentRule[])[]
   /** General practitioners, managing organization, and the active care teams' people, while they are in it. */
   parties: readonly Membership[]
-  /** Members of the care teams and of the groups that consents name, by team or group. */
-  teams: readonly { reference: Reference; members: readonly Membership[] }[]
+  /** Members of the care teams, by team. */
+  teams: readonly Body[]
+  /** The same with the care teams of the other records and the groups that consents name: as whom consents name a caller. */
+  bodies: readonly Body[]
+}
+
+export interface Body {
+  reference: Reference
+  members: readonly Membership[]
 }
 
 export interface Membership {
@@ -52,7 +64,27 @@ const maxDealings = 1_000
 
 /** Cached, and dropped with the commit that changes it: effective on the very next request (CON4). */
 export function createPatientContexts(store: Store): PatientContexts {
-  const contexts = createLoadingCache((patient: Reference) => loadContext(store, patient), maxPatients)
+  // Whose context was made of whose records: a consent of one is dropped from all.
+  const dependents = new Map<Reference, Set<Reference>>()
+  const contexts = createLoadingCache(async (patient: Reference) => {
+    const records = await recordsOfPerson(store, patient)
+    const references = records.map(referenceTo)
+    for (const record of references) {
+      if (record === patient) continue
+      dependents.set(record, (dependents.get(record) ?? new Set<Reference>()).add(patient))
+    }
+    return loadContext(store, patient, records)
+  }, maxPatients)
+  const contextsOfPerson = {
+    drop(patient: Reference) {
+      for (const each of [patient, ...(dependents.get(patient) ?? [])]) contexts.drop(each)
+      dependents.delete(patient)
+    },
+    clear() {
+      contexts.clear()
+      dependents.clear()
+    },
+  }
   const members = createLoadingCache(
     (organization: Reference) => loadMembers(store, organization),
     maxOrganizations,
@@ -61,9 +93,9 @@ export function createPatientContexts(store: Store): PatientContexts {
 
   function forget(write: ResourceWrite) {
     const { resourceType } = write.resource
-    if (resourceType === 'Group') contexts.clear()
+    if (resourceType === 'Group') contextsOfPerson.clear()
     else if (resourceType === 'PractitionerRole') dropEach(write, organizationsOf, members)
-    else if (patientTypes.has(resourceType)) dropEach(write, patientsOf, contexts)
+    else if (patientTypes.has(resourceType)) dropEach(write, patientsOf, contextsOfPerson)
     else if (dealingTypes.has(resourceType)) extend(write)
   }
 
@@ -76,7 +108,7 @@ export function createPatientContexts(store: Store): PatientContexts {
   }
 
   store.onChangeElsewhere?.(() => {
-    for (const cache of [contexts, members, dealings]) cache.clear()
+    for (const cache of [contextsOfPerson, members, dealings]) cache.clear()
   })
   store.onCommit((unit) => {
     for (const write of unit.writes ?? []) forget(write)
@@ -107,31 +139,53 @@ function dropEach(
 
 function patientsOf(resource: Resource): Reference[] {
   const patient = patientOf(resource)
-  return patient ? [patient] : []
+  if (!patient) return []
+  return resource.resourceType === 'Patient' ? [patient, ...mergeLinks(resource)] : [patient]
 }
 
 function organizationsOf(resource: Resource): Reference[] {
   return referencesAt(resource, 'organization')
 }
 
-async function loadContext(store: Store, patient: Reference): Promise<PatientContext> {
-  const [consents, careTeams, stored] = await Promise.all([
-    searchAll<Consent>(store, 'Consent', 'patient', patient),
-    searchAll<CareTeam>(store, 'CareTeam', 'patient', patient),
-    store.read('Patient', patient.slice('Patient/'.length)),
-  ])
-  const rules = consents.map(readConsent)
-  const active = careTeams.filter((team) => team.status === 'active')
-  const teams = active.map((team) => ({ reference: referenceTo(team), members: membersOfTeam(team) }))
-  const direct = stored && !stored.deleted ? partiesOf(JSON.parse(stored.json)) : []
+async function loadContext(
+  store: Store,
+  patient: Reference,
+  records: readonly Patient[],
+): Promise<PatientContext> {
+  const own = records.find((record) => referenceTo(record) === patient)
+  const others = records.filter((record) => record !== own).map(referenceTo)
+  const [rules, ...rulesOfOthers] = await Promise.all(
+    [patient, ...others].map((each) => loadConsents(store, each)),
+  )
+  const teams = await loadTeams(store, patient)
+  const teamsOfOthers = await Promise.all(others.map((each) => loadTeams(store, each)))
+  const direct = own ? partiesOf(own) : []
+  const consents = rules ?? []
   return {
-    consents: rules,
+    consents,
+    records: [patient, ...others],
+    others: rulesOfOthers,
     parties: [
       ...direct.map((reference) => ({ reference, period: forever })),
       ...teams.flatMap((team) => team.members),
     ],
-    teams: [...teams, ...(await loadGroups(store, rules))],
+    teams,
+    bodies: [
+      ...teams,
+      ...teamsOfOthers.flat(),
+      ...(await loadGroups(store, [consents, ...rulesOfOthers].flat())),
+    ],
   }
+}
+
+async function loadConsents(store: Store, patient: Reference): Promise<ConsentRule[]> {
+  return (await searchAll<Consent>(store, 'Consent', 'patient', patient)).map(readConsent)
+}
+
+async function loadTeams(store: Store, patient: Reference) {
+  const teams = await searchAll<CareTeam>(store, 'CareTeam', 'patient', patient)
+  const active = teams.filter((team) => team.status === 'active')
+  return active.map((team) => ({ reference: referenceTo(team), members: membersOfTeam(team) }))
 }
 
 const forever: Interval = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }

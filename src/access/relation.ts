@@ -77,14 +77,15 @@ async function isOfOwnOrders(dispense: Resource, setting: Setting): Promise<bool
   return true
 }
 
-export function isSelf({ caller, patient }: Setting): boolean {
-  return patient !== undefined && caller.actors.includes(patient)
+export function isSelf({ caller, patient, context }: Setting): boolean {
+  const records = context?.records ?? (patient ? [patient] : [])
+  return records.some((record) => caller.actors.includes(record))
 }
 
 /** Everything the caller is or belongs to, as consents name it: itself, care teams of this patient, named groups. */
 export function actorsOf({ caller, context, now }: Setting): readonly Reference[] {
-  if (!context || context.teams.length === 0) return caller.actors
-  const joined = context.teams.filter(({ members }) =>
+  if (!context || context.bodies.length === 0) return caller.actors
+  const joined = context.bodies.filter(({ members }) =>
     current(members, now).some((one) => caller.actors.includes(one)),
   )
   return joined.length === 0 ? caller.actors : [...caller.actors, ...joined.map(({ reference }) => reference)]

@@ -53,6 +53,8 @@ export interface Evidence {
 
 export interface AccountingQuery {
   patient: Reference
+  /** All records of the person, where there are more (`Access.recordsOf`). */
+  records?: readonly Reference[]
   window?: DateWindow
   after?: Cursor
   limit: number
@@ -67,12 +69,12 @@ export interface AccountingPorts {
 /** The accounting of one patient, newest first. 45 CFR 164.528; reference to each event's own record is its id. */
 export async function accountingOf(
   { store, vault, prover }: AccountingPorts,
-  { patient, window, after, limit }: AccountingQuery,
+  { patient, records = [patient], window, after, limit }: AccountingQuery,
 ): Promise<Accounting> {
   const found = await store.search({
     type: 'AuditEvent',
     criteria: [
-      { kind: 'token', param: 'patient', values: [patient] },
+      { kind: 'token', param: 'patient', values: [...records] },
       ...(window ? [{ kind: 'date' as const, param: 'date', windows: [window] }] : []),
     ],
     sort: { param: 'date', descending: true },

@@ -1,5 +1,5 @@
 import type { Caller, Interaction } from '#core/caller.ts'
-import type { Resource } from '#core/resource.ts'
+import type { Reference, Resource } from '#core/resource.ts'
 
 /** What authorize decided, and why: kept with the audit event. */
 export interface Decision {
@@ -30,6 +30,8 @@ export interface Access {
   gate(caller: Caller, interaction: Interaction, type: string): Decision
   /** The whole decision about one resource: gate ∩ compartment ∩ treating party ∩ consent ∩ purpose. Deny → as if absent. */
   decide(request: AccessRequest): Promise<Decision>
+  /** The records that were merged with a patient's (Patient.link), this one first: a search for one asks for all. */
+  recordsOf(patient: Reference): Promise<readonly Reference[]>
   /** The resource as a caller may see it under this decision; the same value when nothing is hidden. */
   redact<R extends Resource>(decision: Decision, resource: R): R
 }

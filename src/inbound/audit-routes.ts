@@ -26,7 +26,7 @@ export interface AuditRouteOptions {
  * accounting of a patient. Whoever may read AuditEvents may read this.
  */
 export function auditRoutes(options: AuditRouteOptions): Route[] {
-  const { prover, store, vault, vkey } = options
+  const { prover, store, vault, vkey, access } = options
   const get = (path: string, tell: Tell, answer: (request: DoorRequest) => Promise<DoorResponse>): Route => ({
     policy: 'token',
     method: 'GET',
@@ -57,7 +57,8 @@ export function auditRoutes(options: AuditRouteOptions): Route[] {
     }),
     get('/audit/accounting', accountingRead, async (request) => {
       const asked = readAccountingQuery(request.query)
-      const accounting = await accountingOf({ store, vault, prover }, asked.query)
+      const records = await access.recordsOf(asked.query.patient)
+      const accounting = await accountingOf({ store, vault, prover }, { ...asked.query, records })
       if (request.header('accept')?.includes('text/html'))
         return accountingPage(accounting, nextOf(asked, accounting))
       return json({ ...accounting, key: vkey, ...nextOf(asked, accounting) })

@@ -1,7 +1,6 @@
 import { Failure } from '#core/failure.ts'
 import type { Box, Vault } from '#core/ports.ts'
 import type { Criterion, DateWindow, SearchQuery } from '#core/query.ts'
-import type { Reference } from '#core/resource.ts'
 import { farFuture, farPast } from './date-range.ts'
 import { searchParameters } from './search-parameters.ts'
 
@@ -31,9 +30,9 @@ const plain = { many: false, not: false, own: false, param: '', limits: [] } as 
 
 /** Hashes what is looked for. Throws Failure `too-costly` for a telling value without its patient. */
 export async function readFilters(query: SearchQuery, vault: Vault): Promise<Filter[]> {
-  const box = await boxOfPatient(query, vault)
+  const boxes = await boxesOfPerson(query, vault)
   return query.criteria.map((criterion) => {
-    if (criterion.kind === 'token') return tokenFilter(criterion, query.type, vault, box)
+    if (criterion.kind === 'token') return tokenFilter(criterion, query.type, vault, boxes)
     if (criterion.kind === 'date') return dateFilter(criterion, query.type)
     return { ...plain, form: 'id', kind: 'id', many: true, values: [JSON.stringify(criterion.values)] }
   })
@@ -46,12 +45,12 @@ export function isOwnDate(type: string, param: string): boolean {
 
 type TokenCriterion = Extract<Criterion, { kind: 'token' }>
 
-function tokenFilter(criterion: TokenCriterion, type: string, vault: Vault, box: Box | undefined): Filter {
+function tokenFilter(criterion: TokenCriterion, type: string, vault: Vault, boxes: readonly Box[]): Filter {
   const field = `${type}.${criterion.param}`
   const perPatient = isTelling(type, criterion.param)
-  const hashes = criterion.values.map((value) => {
+  const hashes = criterion.values.flatMap((value) => {
     if (!perPatient) return vault.index(field, value)
-    return box ? box.index(field, value) : new Uint8Array(16)
+    return boxes.length > 0 ? boxes.map((box) => box.index(field, value)) : new Uint8Array(16)
   })
   const not = criterion.not === true
   const [only, ...more] = hashes
@@ -97,16 +96,19 @@ function isTelling(type: string, param: string): boolean {
   return searchParameters[type]?.find((known) => known.name === name)?.perPatient === true
 }
 
-/** Values under a patient's own key can be looked for only where the query names that patient. */
-async function boxOfPatient(query: SearchQuery, vault: Vault): Promise<Box | undefined> {
+/** Values under a patient's own key can be looked for only where the query names that patient, by all of its records. */
+async function boxesOfPerson(query: SearchQuery, vault: Vault): Promise<Box[]> {
   const telling = query.criteria.some((each) => each.kind === 'token' && isTelling(query.type, each.param))
-  if (!telling) return undefined
+  if (!telling) return []
   for (const each of query.criteria) {
-    if (each.kind !== 'token' || each.not || each.values.length !== 1) continue
-    const [value] = each.values
-    if (['patient', 'subject'].includes(each.param) && value?.startsWith('Patient/')) {
-      return vault.find(value as Reference)
-    }
+    if (each.kind !== 'token' || each.not || each.values.length > maxRecords) continue
+    if (!['patient', 'subject'].includes(each.param) || each.values.length === 0) continue
+    if (!each.values.every((value) => value.startsWith('Patient/'))) continue
+    const boxes = await Promise.all(each.values.map((value) => vault.find(value)))
+    return boxes.filter((box) => box !== undefined)
   }
   throw new Failure('too-costly', 'This parameter is searched within one patient: add the patient parameter')
 }
+
+/** Merged records of one person (access/same-person). */
+const maxRecords = 20

@@ -28,8 +28,8 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
     because: 'tells what authorize would say, and hands on no content',
   },
   {
-    files: /^src\/access\/(?:relation|patient-context)\.ts$/,
-    decides: /isTreating|createPatientContexts/,
+    files: /^src\/access\/(?:relation|patient-context|same-person)\.ts$/,
+    decides: /isTreating|createPatientContexts|recordsOfPerson/,
     because: 'part of authorize itself: consents, care teams and dealings are what it decides by',
   },
   {
@@ -165,6 +165,7 @@ describe('when authorize refuses everything that is stored', () => {
     gate: () => decision(true),
     decide: async () => decision(false),
     redact: (_, resource) => resource,
+    recordsOf: async (patient) => [patient],
   })
 
   it('no route of the FHIR door shows a stored word, or differs from there being nothing', async () => {

@@ -128,5 +128,6 @@ function accessBy({ hidden, closed, fields }: Policy): Access {
     gate: (_caller, interaction, type) => decision(!closed.has(`${interaction} ${type}`), type, 'scope'),
     decide: async (request) => decision(!isHidden(request), request.type, 'treating'),
     redact,
+    recordsOf: async (patient) => [patient],
   }
 }

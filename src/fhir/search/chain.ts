@@ -21,7 +21,29 @@ export async function readSearch(
   query: URLSearchParams,
   handling: Preferences['handling'],
 ): Promise<Search> {
-  return resolved(call, parseSearch(call, query, handling), 0)
+  return withMerged(call, await resolved(call, parseSearch(call, query, handling), 0))
+}
+
+/** Who asks for one record of a person asks for those that were merged with it. What is found is decided one by one. */
+async function withMerged(call: Call, search: Search): Promise<Search> {
+  for (const criterion of search.criteria) {
+    if (criterion.kind !== 'token' || criterion.not) continue
+    const parameter = searchParameter(search.type, criterion.param.split(':')[0] ?? '')
+    if (parameter?.kind !== 'reference') continue
+    const records = await Promise.all(
+      criterion.values.map((value) =>
+        isPatient(value) ? call.ports.access.recordsOf(value) : Promise.resolve([value]),
+      ),
+    )
+    const values = [...new Set(records.flat())]
+    for (const value of values) notePatient(search, value)
+    if (values.length > criterion.values.length) criterion.values = values
+  }
+  return search
+}
+
+function isPatient(value: string): value is Reference {
+  return /^Patient\/[A-Za-z0-9.-]{1,64}$/.test(value)
 }
 
 /**
