@@ -1,6 +1,7 @@
 // biome-ignore-all assist/source/organizeImports: in the order of the folders, as the test writes them
 import type { Artifacts } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
+import administrativeSexJson from '../mappings/administrative-sex.json'
 import allergyCategoryJson from '../mappings/allergy-category.json'
 import allergyCriticalityJson from '../mappings/allergy-criticality.json'
 import allergySeverityJson from '../mappings/allergy-severity.json'
@@ -20,6 +21,8 @@ import doseUnitJson from '../mappings/dose-unit.json'
 import eligibilityOutcomeJson from '../mappings/eligibility-outcome.json'
 import eligibilityResultJsonata from '../mappings/eligibility-result.jsonata'
 import interpretationJson from '../mappings/interpretation.json'
+import languageJson from '../mappings/language.json'
+import maritalStatusJson from '../mappings/marital-status.json'
 import measureUnitJson from '../mappings/measure-unit.json'
 import mediaTypeJson from '../mappings/media-type.json'
 import observationResultJsonata from '../mappings/observation-result.jsonata'
@@ -28,6 +31,7 @@ import orderAnswerJsonata from '../mappings/order-answer.jsonata'
 import orderRequestJsonata from '../mappings/order-request.jsonata'
 import orderStatusJson from '../mappings/order-status.json'
 import orderTypeJson from '../mappings/order-type.json'
+import patientRecordJsonata from '../mappings/patient-record.jsonata'
 import prescriptionOrderJsonata from '../mappings/prescription-order.jsonata'
 import prescriptionJsonata from '../mappings/prescription.jsonata'
 import priorityJson from '../mappings/priority.json'
@@ -65,6 +69,7 @@ import structureDefinitionPricingDisclosureJson from '../profiles/StructureDefin
 import structureDefinitionPricingPageJson from '../profiles/StructureDefinition-pricing-page.json'
 import structureDefinitionSensitiveItemJson from '../profiles/StructureDefinition-sensitive-item.json'
 import structureDefinitionSourceAttestationJson from '../profiles/StructureDefinition-source-attestation.json'
+import structureDefinitionSourceTimeJson from '../profiles/StructureDefinition-source-time.json'
 import valueSetAttestationMethodJson from '../profiles/ValueSet-attestation-method.json'
 import valueSetComponentTypeJson from '../profiles/ValueSet-component-type.json'
 import valueSetEligibilityResultJson from '../profiles/ValueSet-eligibility-result.json'
@@ -85,11 +90,13 @@ export const bundledArtifacts: Artifacts = {
     ['observation-result', observationResultJsonata],
     ['order-answer', orderAnswerJsonata],
     ['order-request', orderRequestJsonata],
+    ['patient-record', patientRecordJsonata],
     ['prescription-order', prescriptionOrderJsonata],
     ['prescription', prescriptionJsonata],
     ['secure-message', secureMessageJsonata],
   ]),
   conceptMaps: new Map<string, unknown>([
+    ['administrative-sex', administrativeSexJson],
     ['allergy-category', allergyCategoryJson],
     ['allergy-criticality', allergyCriticalityJson],
     ['allergy-severity', allergySeverityJson],
@@ -106,6 +113,8 @@ export const bundledArtifacts: Artifacts = {
     ['dose-unit', doseUnitJson],
     ['eligibility-outcome', eligibilityOutcomeJson],
     ['interpretation', interpretationJson],
+    ['language', languageJson],
+    ['marital-status', maritalStatusJson],
     ['measure-unit', measureUnitJson],
     ['media-type', mediaTypeJson],
     ['observation-status', observationStatusJson],
@@ -147,6 +156,7 @@ export const bundledArtifacts: Artifacts = {
     structureDefinitionPricingPageJson,
     structureDefinitionSensitiveItemJson,
     structureDefinitionSourceAttestationJson,
+    structureDefinitionSourceTimeJson,
     valueSetAttestationMethodJson,
     valueSetComponentTypeJson,
     valueSetEligibilityResultJson,

@@ -77,6 +77,11 @@ export interface Party {
   identifier: { system: string; value: string }
   /** What is stored when nobody with this identifier is known; without id, with the identifier in it. */
   stub: Resource
+  /**
+   * For a message that merges records: who is named is a record of its own, and what is `replaced` is taken as it
+   * stands, where everybody else is followed to the record that took the place of theirs.
+   */
+  merge?: 'survivor' | 'replaced'
 }
 
 /**

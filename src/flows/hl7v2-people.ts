@@ -83,6 +83,20 @@ export function practitionerParty(
   return { slot, type: 'Practitioner', identifier, stub: stub as Resource }
 }
 
+/** XON → Organization, when it has an identifier (v2-to-FHIR: XON[Organization]). */
+export function organizationParty(
+  facility: string,
+  slot: string,
+  value: SourceRepetition,
+): Party | undefined {
+  const number = value._10 ?? value._3
+  if (!number) return undefined
+  const authority = { namespace: value._6, universalId: value._6_2, type: value._6_3 }
+  const identifier = { system: systemOf(facility, authority, value._7 ?? 'organization'), value: number }
+  const stub = { resourceType: 'Organization', identifier: [identifier], name: value._1 ?? number }
+  return { slot, type: 'Organization', identifier, stub: stub as Resource }
+}
+
 /** A pharmacy as RXO-32 and RXE-40 give it: code, name, and the name of what the code is from. */
 export function pharmacyParty(
   facility: string,

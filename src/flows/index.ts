@@ -7,6 +7,8 @@ import { medicationOrder } from './medication-order.ts'
 import { observationResult } from './observation-result.ts'
 import { orderAnswer, orderNotice } from './order-answer.ts'
 import { orderRequest } from './order-request.ts'
+import { patientMerge } from './patient-merge.ts'
+import { patientRecord } from './patient-record.ts'
 import { prescription } from './prescription.ts'
 import { prescriptionOrder } from './prescription-order.ts'
 import { secureMessage } from './secure-message.ts'
@@ -25,4 +27,6 @@ export const flows = [
   dispense,
   documentMessage,
   observationResult,
+  patientRecord,
+  patientMerge,
 ] as readonly Flow[]

@@ -21,7 +21,7 @@ import { holdTask } from './hold.ts'
 import { messageIdOf } from './message-id.ts'
 import { resolveOrders } from './orders.ts'
 import { createParties } from './parties.ts'
-import { place, requireAllowed } from './place.ts'
+import { place, requireAllowed, unchangedWarnings } from './place.ts'
 import type { Answered, KeptReceipt, Receipt } from './receipt.ts'
 import { receiversOf } from './receivers.ts'
 import type { Transformer } from './transform.ts'
@@ -148,7 +148,7 @@ export function createIntake(ports: IntakePorts): Intake {
       mapped,
       unchanged: placed.unchanged,
       mapping,
-      warnings: [...understood.warnings, ...warnings],
+      warnings: [...understood.warnings, ...warnings, ...unchangedWarnings(placed)],
       unmapped,
       deliveries: receiversOf(destinations, flow.receivers, mapped),
     }

@@ -3,6 +3,7 @@ import type { Reference } from '#core/resource.ts'
 import { fhirDate, fhirDateTime } from '#formats/hl7v2/date-time.ts'
 import type { CodeTable, Target } from './concept-map.ts'
 import type { MappingFunctions } from './mapping-engine.ts'
+import { hl7v2Functions } from './mapping-hl7v2.ts'
 
 interface RunPorts {
   messageId: string
@@ -95,6 +96,11 @@ export function mappingRun({
     dtm: (text: string | undefined, zone: string) => fhirDateTime(text ?? '', zone),
     /** `$date('19800101')`: HL7 DTM to FHIR date. */
     date: (text: string | undefined) => fhirDate(text ?? ''),
+    ...hl7v2Functions,
+    /** `$earlier(one, other)`: of two FHIR dateTimes, the one that came first; a clock may be ahead of ours. */
+    earlier(one: string | undefined, other: string): string | undefined {
+      return one !== undefined && Date.parse(one) > Date.parse(other) ? other : one
+    },
     /** `$nm('.50')`: HL7 NM to a FHIR decimal, `0.50`; nothing for what is no number. */
     nm: decimalOfNm,
     /** `$warn('text without patient data', 'RXE-5')` */

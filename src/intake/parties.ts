@@ -1,3 +1,4 @@
+import { survivorOf } from '#access/same-person.ts'
 import { Failure } from '#core/failure.ts'
 import type { Party } from '#core/flow.ts'
 import type { Store, Vault } from '#core/ports.ts'
@@ -35,12 +36,17 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
   async function find(party: Party): Promise<Reference | undefined> {
     const { type, identifier } = party
     const value = `${identifier.system}|${identifier.value}`
-    const found = await store.search({
+    const rows = await store.search({
       type,
       criteria: [{ kind: 'token', param: 'identifier', values: [value] }],
-      limit: 2,
+      limit: 20,
     })
-    if (found.length > 1) {
+    const found = new Set<Reference>()
+    for (const { stored } of rows) {
+      const resource = JSON.parse(stored.json) as Resource
+      found.add(party.merge === 'replaced' ? `${type}/${stored.id}` : await survivorOf(store, resource))
+    }
+    if (found.size > 1) {
       throw new Failure('conflict', [
         {
           text: `Two ${type} records carry the identifier given here: link or merge them first`,
@@ -48,7 +54,7 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
         },
       ])
     }
-    return found[0] && `${type}/${found[0].stored.id}`
+    return [...found][0]
   }
 
   /** The stub's own record, where another message made it in between or it lost the identifier since. */
@@ -70,10 +76,10 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
     const stubs = new Map<string, Identified>()
     for (const party of parties) {
       const key = keyOf(party)
-      const reference = known.get(key) ?? (await find(party))
+      const reference = (party.merge ? undefined : known.get(key)) ?? (await find(party))
       if (reference) {
         if (known.size >= remembered) known.clear()
-        known.set(key, reference)
+        if (!party.merge) known.set(key, reference)
         references[party.slot] = reference
         continue
       }
@@ -83,10 +89,19 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
       if (stubs.has(key) || (await findStub(party, id))) continue
       stubs.set(key, versioned(related(party.stub, references.subject), id, 1, at))
     }
+    requireApart(parties, references)
     return { references, stubs: [...stubs.values()] }
   }
 
   return { resolve }
+}
+
+/** Each record of a merge is another one: what survives cannot be replaced too, nor a record by itself. */
+function requireApart(parties: readonly Party[], references: Readonly<Record<string, Reference>>): void {
+  const merged = parties.filter(({ merge }) => merge !== undefined).map(({ slot }) => references[slot])
+  if (new Set(merged).size === merged.length) return
+  const text = 'Two of the records to be merged are one already, or each would take the place of the other'
+  throw new Failure('conflict', [{ text, expression: 'MRG-1' }])
 }
 
 /** A RelatedPerson is related to the patient the message is about. */

@@ -1,7 +1,7 @@
 import type { Caller } from '#core/caller.ts'
 import type { ResourceWrite } from '#core/commit.ts'
 import type { Access } from '#core/decision.ts'
-import { Failure } from '#core/failure.ts'
+import { Failure, type Issue } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
 import type { Store } from '#core/ports.ts'
 import {
@@ -80,6 +80,16 @@ export async function requireAllowed(
     if (!decision.permit)
       throw new Failure('forbidden', `You may not ${stored ? 'change' : 'make'} this ${type}`)
   }
+}
+
+/** Who sent what changes nothing must know that it did not. */
+export function unchangedWarnings({ unchanged }: Placed): Issue[] {
+  const types = [...new Set(unchanged.map(({ resourceType }) => resourceType))]
+  return types.map((type) => ({
+    severity: 'warning',
+    code: 'informational',
+    text: `What stands of a ${type} is as new as this or newer: it was not changed`,
+  }))
 }
 
 async function findStanding(

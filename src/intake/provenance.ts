@@ -5,6 +5,7 @@ import type { Attestation } from '#core/flow.ts'
 import {
   type Identified,
   type Reference,
+  type Resource,
   referenceTo,
   versionOf,
   versionReferenceTo,
@@ -12,6 +13,8 @@ import {
 
 const participantType = 'http://terminology.hl7.org/CodeSystem/provenance-participant-type'
 const dataOperation = 'http://terminology.hl7.org/CodeSystem/v3-DataOperation'
+/** ISO 21089 life cycle events, as https://hl7.org/fhir/R4/valueset-provenance-activity-type.html has them. */
+const mergeEvent = { system: 'http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle', code: 'merge' }
 /** R4 has no word for who passed it on; US Core has. */
 const transmitter = {
   system: 'http://hl7.org/fhir/us/core/CodeSystem/us-core-provenance-participant-type',
@@ -81,8 +84,19 @@ export function atVersions(
   return {
     ...provenance,
     target: [...written.map((resource) => ({ reference: versionReferenceTo(resource) })), ...patients],
-    activity: { coding: [{ system: dataOperation, code: isUpdate ? 'UPDATE' : 'CREATE' }] },
+    activity: {
+      coding: [
+        { system: dataOperation, code: isUpdate ? 'UPDATE' : 'CREATE' },
+        ...(written.some(isReplaced) ? [mergeEvent] : []),
+      ],
+    },
   }
+}
+
+function isReplaced(resource: Resource): boolean {
+  return (
+    resource.resourceType === 'Patient' && resource.link?.some(({ type }) => type === 'replaced-by') === true
+  )
 }
 
 function senderOf({ caller }: ProvenanceFacts): ProvenanceAgent {

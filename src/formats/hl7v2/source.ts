@@ -78,8 +78,11 @@ type OrderOwner = (typeof orderOwners)[number]
 /** Segments that say something about the one before them, whatever it is. */
 const followers = ['NTE', 'PRT', 'TQ2']
 
-/** Throws Failure `malformed` for a segment without proper name, `invalid` for a second patient. */
-export function sourceTree(message: Message): SourceTree {
+/**
+ * Throws Failure `malformed` for a segment without proper name, `invalid` for a second patient, unless the message is of
+ * a kind that may speak of `several`: those after the first stand under it (`PID.PID[0]`), each with what follows it.
+ */
+export function sourceTree(message: Message, patients: 'one' | 'several' = 'one'): SourceTree {
   const [header, ...rest] = message.segments
   if (!header) throw new Failure('malformed', 'A message must begin with an MSH segment')
   const MSH = sourceSegment(header)
@@ -89,9 +92,10 @@ export function sourceTree(message: Message): SourceTree {
   for (const segment of rest) {
     const node = sourceSegment(segment)
     if (segment.name === 'PID') {
-      if (tree.PID)
+      if (tree.PID && patients === 'one')
         throw new Failure('invalid', [{ text: 'A message may speak of one patient', expression: 'PID' }])
-      tree.PID = node
+      if (tree.PID) putUnder(tree.PID, node)
+      else tree.PID = node
       owner = node
     } else if (isOrderOwner(segment.name)) {
       orderFor(tree.orders, segment.name)[segment.name] = node

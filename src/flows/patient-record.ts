@@ -1,0 +1,89 @@
+import { Failure, type Issue } from '#core/failure.ts'
+import type { CareRule, Flow, Party, ReadContext } from '#core/flow.ts'
+import { decodeText } from '#formats/hl7v2/charset.ts'
+import { readMessage } from '#formats/hl7v2/message.ts'
+import {
+  type SourceRepetition,
+  type SourceSegment,
+  type SourceTree,
+  sourceTree,
+} from '#formats/hl7v2/source.ts'
+import { fieldOf, organizationParty, patientParty, practitionerParty } from './hl7v2-people.ts'
+import { revisePatient } from './patient-revision.ts'
+
+/** A message about who patients are, whichever way it is to be read. */
+export interface PatientMessage extends SourceTree {
+  timeZone: string
+  /** MSH-4, of which our own identifier systems for this sender's numbers are made. */
+  facility: string
+  records: PatientRecord[]
+}
+
+/** One patient of the message, and the records whose place this one takes. */
+export interface PatientRecord {
+  slot: string
+  PID: SourceSegment
+  replaced: ReplacedRecord[]
+}
+
+export interface ReplacedRecord {
+  slot: string
+  MRG: SourceSegment
+  /** Its identifiers, CX. */
+  identifiers: SourceRepetition[]
+}
+
+/**
+ * ADT that tells who a patient is (A01 A04 A08 A28 A31): a Patient, made where nobody with the identifier is known,
+ * else changed by what was sent (flows/patient-revision). Of the visit nothing is kept: no Encounter is served here.
+ */
+export const patientRecord: Flow<PatientMessage> = {
+  name: 'patient-record',
+  title: 'Patient data (HL7 v2 ADT)',
+  door: { kind: 'hl7v2', messageTypes: ['ADT^A01', 'ADT^A04', 'ADT^A08', 'ADT^A28', 'ADT^A31'] },
+  read: readRecord,
+  messageId: (source) => source.controlId,
+  primary: 'Patient',
+  parties: (source) => source.records.flatMap((record) => partiesOf(source, record)),
+  rules: [hasPatient],
+  mapping: 'patient-record',
+  profiles: {},
+  receivers: [],
+  revisions: { Patient: revisePatient },
+}
+
+function readRecord(body: Uint8Array, { timeZone }: ReadContext): PatientMessage {
+  const { text, charset } = decodeText(body)
+  const tree = sourceTree(readMessage(text, charset))
+  const records = tree.PID ? [{ slot: 'subject', PID: tree.PID, replaced: [] }] : []
+  return { ...tree, timeZone, facility: facilityOf(tree), records }
+}
+
+export function facilityOf({ MSH }: SourceTree): string {
+  const [sender] = fieldOf(MSH, 4)
+  return sender?._1 ?? sender?._2 ?? 'unknown'
+}
+
+/** The patient, and whose patient they are by PD1-3 and PD1-4. */
+export function partiesOf({ facility }: PatientMessage, { slot, PID }: PatientRecord): Party[] {
+  const [pd1] = (PID.PD1 ?? []) as SourceSegment[]
+  const subject = patientParty(facility, PID)
+  return [
+    subject && { ...subject, slot },
+    ...fieldOf(pd1, 3).map((value, index) => organizationParty(facility, `${slot}-practice-${index}`, value)),
+    ...fieldOf(pd1, 4).map((value, index) =>
+      practitionerParty(facility, `${slot}-practitioner-${index}`, value),
+    ),
+  ].filter((party) => party !== undefined)
+}
+
+export function hasPatient({ records }: PatientMessage): ReturnType<CareRule<PatientMessage>> {
+  const issues = records.flatMap(({ PID }): Issue[] => {
+    if (fieldOf(PID, 3).some((value) => value._1)) return []
+    return [{ code: 'required', text: 'A patient identifier is required', expression: 'PID-3' }]
+  })
+  if (records.length === 0)
+    issues.push({ code: 'required', text: 'A patient is required', expression: 'PID' })
+  if (issues.length > 0) throw new Failure('invalid', issues)
+  return { keep: true }
+}

@@ -1,0 +1,148 @@
+import type { Identifier, Patient } from 'fhir/r4'
+import { Failure } from '#core/failure.ts'
+import type { Identified } from '#core/resource.ts'
+import type { SourceSegment } from '#formats/hl7v2/source.ts'
+import { patientParty } from './hl7v2-people.ts'
+import type { PatientMessage, PatientRecord } from './patient-record.ts'
+
+type Record = Identified<Patient>
+
+/**
+ * What a message changes of a patient (HL7 v2.9 §2.5.3.2, and ADT's snapshot of fields): a field that was sent replaces what
+ * came of it, `""` deletes it, an empty one leaves it as it is. Other senders' identifiers stay, and so does what no
+ * field speaks of. A message older than what stands changes nothing but links.
+ */
+export function revisePatient(
+  standing: Identified,
+  incoming: Identified,
+  source: PatientMessage,
+): Identified {
+  if (standing.resourceType !== 'Patient' || incoming.resourceType !== 'Patient') return standing
+  const record = recordOf(source, incoming)
+  if (!record) return replacedBy(standing, incoming)
+  const told = isOlder(incoming, standing) ? standing : merged(standing, incoming, record.PID)
+  const links = newLinks(standing, incoming)
+  return links.length > 0 ? { ...told, link: [...(standing.link ?? []), ...links] } : told
+}
+
+/** Which elements come of which fields: those of a group are replaced together. */
+const groups: readonly {
+  segment: 'PID' | 'PD1' | 'NK1'
+  fields: readonly number[]
+  elements: readonly (keyof Patient)[]
+}[] = [
+  { segment: 'PID', fields: [5], elements: ['name'] },
+  { segment: 'PID', fields: [7], elements: ['birthDate', '_birthDate'] },
+  { segment: 'PID', fields: [8], elements: ['gender'] },
+  { segment: 'PID', fields: [11], elements: ['address'] },
+  { segment: 'PID', fields: [15], elements: ['communication'] },
+  { segment: 'PID', fields: [16], elements: ['maritalStatus'] },
+  { segment: 'PID', fields: [24, 25], elements: ['multipleBirthBoolean', 'multipleBirthInteger'] },
+  { segment: 'PID', fields: [29, 30], elements: ['deceasedBoolean', 'deceasedDateTime'] },
+  { segment: 'PD1', fields: [3, 4], elements: ['generalPractitioner'] },
+  { segment: 'NK1', fields: [2, 3], elements: ['contact'] },
+]
+
+function merged(standing: Record, incoming: Record, PID: SourceSegment): Record {
+  const next: Record = { ...standing, identifier: identifiersOf(standing, incoming) }
+  const from = incoming as unknown as { [element: string]: unknown }
+  for (const { segment, fields, elements } of groups) {
+    const isTold = elements.some((element) => from[element] !== undefined)
+    const segments = segment === 'PID' ? [PID] : ((PID[segment] ?? []) as SourceSegment[])
+    if (!isTold && !fields.some((field) => isDeleted(segments, field))) continue
+    for (const element of elements) delete next[element]
+    for (const element of elements)
+      if (from[element] !== undefined) Object.assign(next, { [element]: from[element] })
+  }
+  const telecom = telecomOf(standing, incoming, PID)
+  delete next.telecom
+  if (telecom.length > 0) next.telecom = telecom
+  return withSourceTime(next, incoming)
+}
+
+/** PID-14 is for work, PID-13 and PID-40 for all else. */
+function telecomOf(standing: Record, incoming: Record, PID: SourceSegment): NonNullable<Patient['telecom']> {
+  const isWork = ({ use }: { use?: string }) => use === 'work'
+  const told = incoming.telecom ?? []
+  const keptOf = (work: boolean, fields: readonly number[]) => {
+    const isTold = told.some((each) => isWork(each) === work)
+    if (isTold || fields.some((field) => isDeleted([PID], field))) return []
+    return (standing.telecom ?? []).filter((each) => isWork(each) === work)
+  }
+  return [...told, ...keptOf(false, [13, 40]), ...keptOf(true, [14])]
+}
+
+/** What this message tells of takes the place of what has its system and kind; the rest is of others. */
+function identifiersOf(standing: Record, incoming: Record): Identifier[] {
+  const told = incoming.identifier ?? []
+  const kindOf = ({ system, type }: Identifier) => `${system}|${type?.coding?.[0]?.code}`
+  const kinds = new Set(told.map(kindOf))
+  const same = (one: Identifier, other: Identifier) =>
+    one.system === other.system && one.value === other.value
+  const others = (standing.identifier ?? []).filter(
+    (each) => !told.some((one) => same(one, each)) && (each.use === 'old' || !kinds.has(kindOf(each))),
+  )
+  return [...told, ...others]
+}
+
+const sourceTime = 'https://postern.health/fhir/StructureDefinition/source-time'
+
+function sourceTimeOf({ extension }: Record): number {
+  return Date.parse(extension?.find(({ url }) => url === sourceTime)?.valueDateTime ?? '')
+}
+
+/** False where either does not say when it was recorded: then the order of arrival is all there is. */
+function isOlder(incoming: Record, standing: Record): boolean {
+  return sourceTimeOf(incoming) < sourceTimeOf(standing)
+}
+
+function withSourceTime(next: Record, incoming: Record): Record {
+  const told = (incoming.extension ?? []).filter(({ url }) => url === sourceTime)
+  if (told.length === 0) return next
+  return { ...next, extension: [...(next.extension ?? []).filter(({ url }) => url !== sourceTime), ...told] }
+}
+
+function isDeleted(segments: readonly SourceSegment[], field: number): boolean {
+  return segments.some(({ _null }) => _null?.includes(String(field)))
+}
+
+/** The record of the message that this one was made of; none for what is replaced, which no PID speaks of. */
+function recordOf({ facility, records }: PatientMessage, incoming: Record): PatientRecord | undefined {
+  if (incoming.active === false) return undefined
+  return records.find(({ PID }) => {
+    const { system, value } = patientParty(facility, PID)?.identifier ?? {}
+    return incoming.identifier?.some((each) => each.system === system && each.value === value)
+  })
+}
+
+function newLinks(standing: Record, incoming: Record): NonNullable<Patient['link']> {
+  return (incoming.link ?? []).filter(
+    (link) =>
+      !standing.link?.some(
+        ({ type, other }) => type === link.type && other.reference === link.other.reference,
+      ),
+  )
+}
+
+/** Merged twice into the same record it stays as it is. Throws Failure `conflict` where another one has its place. */
+function replacedBy(standing: Record, incoming: Record): Record {
+  if (newLinks(standing, incoming).length === 0) return standing
+  if (standing.link?.some(({ type }) => type === 'replaced-by')) {
+    throw new Failure('conflict', [
+      { text: 'This record was merged into another one before: undo that first', expression: 'MRG-1' },
+    ])
+  }
+  const old = (identifier: Identifier): Identifier =>
+    incoming.identifier?.some(
+      ({ system, value }) => system === identifier.system && value === identifier.value,
+    )
+      ? { ...identifier, use: 'old' }
+      : identifier
+  return {
+    ...standing,
+    active: false,
+    identifier: standing.identifier?.map(old),
+    name: standing.name ?? incoming.name,
+    link: [...(standing.link ?? []), ...(incoming.link ?? [])],
+  }
+}

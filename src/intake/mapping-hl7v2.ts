@@ -1,0 +1,61 @@
+import {
+  addressOf,
+  contactPointOf,
+  humanNameOf,
+  type Identifier,
+  identifierOf,
+} from '#flows/hl7v2-datatypes.ts'
+import { fhirDate } from '#formats/hl7v2/date-time.ts'
+import type { SourceRepetition } from '#formats/hl7v2/source.ts'
+
+/**
+ * HL7 v2 datatypes as FHIR's, for mappings: the very functions by which a flow's parties are found, so that a person is
+ * stored under the identifiers that the next message looks for. Each takes a list of repetitions, or one.
+ */
+export const hl7v2Functions = {
+  /** `$cx(source.facility, PID_3)`: Identifiers with type, period and assigner; one that comes twice stands once. */
+  cx(facility: string, values: Some): object[] {
+    const found = new Map<string, object>()
+    for (const value of listOf(values)) {
+      const identifier = identifierOf(facility, value)
+      const key = identifier && `${identifier.system}|${identifier.value}`
+      const isNew =
+        key !== undefined &&
+        (!found.has(key) || (value._5 !== undefined && !('type' in (found.get(key) ?? {}))))
+      if (identifier && isNew) found.set(key, wholeIdentifier(identifier, value))
+    }
+    return [...found.values()]
+  },
+  /** `$xpn(PID_5)`: HumanNames; the ones without a use of their own get the one given. */
+  xpn: (values: Some, use?: string): object[] =>
+    listOf(values).flatMap((value) => withUse(humanNameOf(value), use)),
+  /** `$xad(PID_11)`: Addresses. */
+  xad: (values: Some): object[] => listOf(values).flatMap((value) => addressOf(value) ?? []),
+  /** `$xtn(PID_13, 'home')`: ContactPoints. */
+  xtn: (values: Some, use?: string): object[] =>
+    listOf(values).flatMap((value) => contactPointOf(value, use) ?? []),
+}
+
+type Some = readonly SourceRepetition[] | SourceRepetition | undefined
+
+function listOf(values: Some): readonly SourceRepetition[] {
+  return [values ?? []].flat()
+}
+
+function wholeIdentifier(identifier: Identifier, { _5, _6, _7, _8 }: SourceRepetition): object {
+  const start = fhirDate(_7 ?? '')
+  const end = fhirDate(_8 ?? '')
+  return {
+    ...(_5
+      ? { type: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code: _5 }] } }
+      : {}),
+    ...identifier,
+    ...(start || end ? { period: { ...(start ? { start } : {}), ...(end ? { end } : {}) } } : {}),
+    ...(_6 ? { assigner: { display: _6 } } : {}),
+  }
+}
+
+function withUse(name: object | undefined, use: string | undefined): object[] {
+  if (!name) return []
+  return [use === undefined ? name : { use, ...name }]
+}
