@@ -12,6 +12,7 @@ import { createTokens } from '#outbound/token.ts'
 import { addAuditCommands } from './cli-audit.ts'
 import { addConsentCommands } from './cli-consent.ts'
 import { addHl7Commands } from './cli-hl7.ts'
+import { addIssuerCommands } from './cli-issuers.ts'
 import { addKeyCommands } from './cli-keys.ts'
 import { type OpenClinic, openClinic, startClinic, systemPorts } from './node.ts'
 
@@ -289,6 +290,7 @@ function words(text: string | undefined, separator: string): string[] {
 addConsentCommands(program, { withClinic, say, commandLine })
 addHl7Commands(program, { say, commandLine })
 addAuditCommands(program, { withClinic, say, commandLine })
+addIssuerCommands(program, { withClinic, say, commandLine })
 addKeyCommands(program, { withClinic, say, commandLine })
 
 try {

@@ -5,10 +5,13 @@ import { type Caller, type ClientRegistration, roles } from '#core/caller.ts'
 import type { Nonce } from '#core/commit.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Ids, Store } from '#core/ports.ts'
+import { referenceTo } from '#core/resource.ts'
 import { alertOf, type GlassRequest } from './break-glass.ts'
 import { type Asserted, AssertionRefused, verifyAssertion } from './client-assertion.ts'
 import { callerOf, clientOf } from './clients.ts'
 import { type Proof, ProofRefused, verifyProof } from './dpop.ts'
+import { verifyOutside } from './outside-tokens.ts'
+import { isPersonType } from './person.ts'
 import { createRemoteKeys } from './remote-keys.ts'
 import { introspect, isRevoked, revoke, revokedBy } from './token-state.ts'
 import { createTokens, type Sending, tokenLifetimeSeconds } from './tokens.ts'
@@ -76,9 +79,19 @@ export async function createAuth({
   const clients = new Map<string, Promise<ClientRegistration | undefined>>()
   const useUp = (nonce: Nonce) => store.commit({ audit: [], nonces: [nonce] }).then(() => {})
   const revoked = (tokenId: string) => isRevoked(store, tokenId)
-  const tokens = await createTokens({ issuer, signingKey, clock, ids, findClient, isRevoked: revoked, useUp })
   const endpoint = `${issuer}/auth/token`
   const remoteKeys = createRemoteKeys({ fetch, now: clock.now })
+  const outside = { store, clock, remoteKeys, fhirBase: `${issuer}/fhir` }
+  const tokens = await createTokens({
+    issuer,
+    signingKey,
+    clock,
+    ids,
+    findClient,
+    isRevoked: revoked,
+    verifyOutside: (token, from, network) => verifyOutside(token, from, network, outside),
+    useUp,
+  })
 
   store.onChangeElsewhere?.(() => {
     clients.clear()
@@ -86,7 +99,11 @@ export async function createAuth({
   })
   store.onCommit((unit) => {
     for (const tokenId of revokedBy(unit)) tokens.forgetToken(tokenId)
+    for (const { resource } of unit.writes ?? []) {
+      if (isPersonType(resource.resourceType)) tokens.forgetPerson(referenceTo(resource))
+    }
     for (const { kind, id } of unit.registrations ?? []) {
+      if (kind === 'issuer') tokens.forgetAll()
       if (kind !== 'client') continue
       clients.delete(id)
       tokens.forget(id)

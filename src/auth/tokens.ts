@@ -1,4 +1,4 @@
-import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
+import { decodeJwt, exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
 import { intersect } from '#access/scopes.ts'
 import type { BreakGlass, Caller, ClientRegistration } from '#core/caller.ts'
 import type { Nonce } from '#core/commit.ts'
@@ -9,6 +9,7 @@ import { breakGlassGrant, breakGlassPurpose } from './break-glass.ts'
 import { readBase64url, thumbprint } from './client-keys.ts'
 import { callerOf } from './clients.ts'
 import { verifyProof } from './dpop.ts'
+import { createIdleWatch } from './idle.ts'
 
 export const tokenLifetimeSeconds = 300
 const algorithm = 'ES256'
@@ -24,6 +25,8 @@ export interface TokenOptions {
   ids: Ids
   findClient(id: string): Promise<ClientRegistration | undefined>
   isRevoked(tokenId: string): Promise<boolean>
+  /** Verifies a token of somebody else's. Throws Failure `unauthenticated`. */
+  verifyOutside(token: string, issuer: string, network: string | undefined): Promise<VerifiedToken>
   /** Uses a one-time value up. Rejects with Failure `conflict` when that was done before. */
   useUp(nonce: Nonce): Promise<void>
 }
@@ -79,12 +82,14 @@ export interface Tokens {
   forgetToken(tokenId: string): void
   /** Forgets a client's verified tokens: the next request asks its registration again. */
   forget(clientId: string): void
+  /** Forgets the verified tokens of a person, whose record changed. */
+  forgetPerson(person: Reference): void
   forgetAll(): void
   /** JWK Set with the public key. */
   jwks(): { keys: JWK[] }
 }
 
-interface Verified {
+export interface VerifiedToken {
   caller: Caller
   boundTo?: string
   /** Seconds since the epoch. */
@@ -95,14 +100,15 @@ interface Verified {
 
 /** Access tokens of our own: RFC 9068 JWTs, five minutes long, verified once and remembered until they expire. */
 export async function createTokens(options: TokenOptions): Promise<Tokens> {
-  const { issuer, signingKey, clock, ids, findClient, isRevoked, useUp } = options
+  const { issuer, signingKey, clock, ids, findClient, isRevoked, verifyOutside, useUp } = options
   const { d, ...publicJwk } = signingKey
   if (!d || signingKey.kty !== 'EC' || signingKey.crv !== 'P-256' || !signingKey.kid) {
     throw new Failure('internal', 'The token signing key must be a private P-256 JWK with a kid')
   }
   const privateKey = await importJWK(signingKey, algorithm)
   const publicKey = await importJWK(publicJwk, algorithm)
-  const verified = new Map<string, Verified>()
+  const verified = new Map<string, VerifiedToken>()
+  const idle = createIdleWatch(clock.now)
   // Raised by `forget`: what was looked up before must not be remembered after.
   let changes = 0
 
@@ -141,6 +147,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     const known = verified.get(token)
     if (known && known.expires > clock.now()) {
       await requireSender(known, token, isBound, sending)
+      idle.use(known.caller, known.issued)
       if (known.caller.network === network) return known.caller
       known.caller = { ...known.caller, network }
       return known.caller
@@ -150,12 +157,13 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     const fresh = await verify(token, network)
     if (before === changes) remember(token, fresh)
     await requireSender(fresh, token, isBound, sending)
+    idle.use(fresh.caller, fresh.issued)
     return fresh.caller
   }
 
   /** A bound token is good only with a proof of its key; a token that is not bound comes as a bearer token. */
   async function requireSender(
-    { boundTo }: Verified,
+    { boundTo }: VerifiedToken,
     token: string,
     isBound: boolean,
     sending: Sending | undefined,
@@ -177,7 +185,22 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     })
   }
 
-  async function verify(token: string, network: string | undefined): Promise<Verified> {
+  async function verify(token: string, network: string | undefined): Promise<VerifiedToken> {
+    const claimed = issuerIn(token)
+    if (claimed !== undefined && claimed !== issuer) {
+      const outside = await verifyOutside(token, claimed, network)
+      await requireNotRevoked(String(outside.caller.tokenId))
+      return outside
+    }
+    return verifyOwn(token, network)
+  }
+
+  async function requireNotRevoked(tokenId: string): Promise<void> {
+    if (await isRevoked(tokenId))
+      throw new Failure('unauthenticated', 'This access token was revoked: ask for a new one')
+  }
+
+  async function verifyOwn(token: string, network: string | undefined): Promise<VerifiedToken> {
     const { payload } = await jwtVerify(token, publicKey, {
       algorithms: [algorithm],
       typ: 'at+jwt',
@@ -197,9 +220,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     if (!client?.active || !client.purposes.includes(purpose)) {
       throw new Failure('unauthenticated', 'The client of this access token may not use it any more')
     }
-    if (await isRevoked(String(payload.jti))) {
-      throw new Failure('unauthenticated', 'This access token was revoked: ask for a new one')
-    }
+    await requireNotRevoked(String(payload.jti))
     const scopes = intersect(String(payload.scope).split(' '), client.scopes)
     const patient = payload.break_glass as Reference | undefined
     if (purpose === breakGlassPurpose && !(patient && client.grants.includes(breakGlassGrant))) {
@@ -215,7 +236,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
   async function inspect(token: string): Promise<TokenClaims | undefined> {
     if (!isCompact(token)) return undefined
     try {
-      const { caller, issued, expires } = await verify(token, undefined)
+      const { caller, issued, expires } = await verifyOwn(token, undefined)
       const { clientId, tokenId = '', scopes, purpose, breakGlass } = caller
       return {
         clientId,
@@ -233,7 +254,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     }
   }
 
-  function remember(token: string, value: Verified) {
+  function remember(token: string, value: VerifiedToken) {
     if (verified.size >= maxCached) {
       const [oldest = ''] = verified.keys()
       verified.delete(oldest)
@@ -244,6 +265,11 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
   function forget(clientId: string) {
     changes++
     for (const [token, { caller }] of verified) if (caller.clientId === clientId) verified.delete(token)
+  }
+
+  function forgetPerson(person: Reference) {
+    changes++
+    for (const [token, { caller }] of verified) if (caller.signIn?.person === person) verified.delete(token)
   }
 
   function forgetToken(tokenId: string) {
@@ -257,7 +283,16 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
   }
 
   const jwks = { keys: [{ ...publicJwk, alg: algorithm, use: 'sig' }] }
-  return { issue, authenticate, inspect, forget, forgetToken, forgetAll, jwks: () => jwks }
+  return { issue, authenticate, inspect, forget, forgetPerson, forgetToken, forgetAll, jwks: () => jwks }
+}
+
+/** Whose token it says it is, unproven: good for choosing the keys to prove it with. */
+function issuerIn(token: string): string | undefined {
+  try {
+    return decodeJwt(token).iss
+  } catch {
+    return undefined
+  }
 }
 
 /** A private ES256 JWK; its `kid` is its thumbprint (RFC 7638). */

@@ -32,8 +32,20 @@ export interface Caller {
   tokenId?: string
   /** Network address the request came from. */
   network?: string
+  /** The person who signed in, where one asks: nothing of this is there for systems. */
+  signIn?: SignIn
   /** An emergency was declared for one patient; the token is good for that patient's data only (CON9). */
   breakGlass?: BreakGlass
+}
+
+/** How a person came to be believed to be here. */
+export interface SignIn {
+  /** `Practitioner/…`, `Patient/…` or `RelatedPerson/…` */
+  person: Reference
+  /** When the person last proved it, milliseconds since the epoch. */
+  at: number
+  /** Kinds of proof that were asked for: 2 is what staff must have (J11). */
+  factors: 1 | 2
 }
 
 export interface BreakGlass {

@@ -59,7 +59,7 @@ export interface NewReceipt {
 }
 
 export interface RegistrationWrite {
-  kind: 'client' | 'destination' | 'signing-key' | 'watch'
+  kind: 'client' | 'destination' | 'issuer' | 'signing-key' | 'watch'
   id: string
   /** JSON, sealed under the clinic key. */
   json: string
