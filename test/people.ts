@@ -21,7 +21,7 @@ export interface TestPerson {
   proof(method: string, url: string, token: string): Promise<string>
 }
 
-export const issuer = 'https://login.example'
+const issuer = 'https://login.example'
 export const app = 'messenger'
 
 export async function openIdentityProvider(
