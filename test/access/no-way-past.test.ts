@@ -60,6 +60,11 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
       'whether there is such a patient, for those few who may break the glass; puts the alert on record',
   },
   {
+    files: /^src\/auth\/person\.ts$/,
+    decides: /active === false/,
+    because: 'whether the person of a token has a record here; nothing of it is shown but the name, to the log',
+  },
+  {
     files: /^src\/intake\/orders\.ts$/,
     decides: /mayKnow\(/,
     because:
