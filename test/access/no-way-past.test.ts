@@ -62,7 +62,8 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
   {
     files: /^src\/auth\/person\.ts$/,
     decides: /active === false/,
-    because: 'whether the person of a token has a record here; nothing of it is shown but the name, to the log',
+    because:
+      'whether the person of a token has a record here; nothing of it is shown but the name, to the log',
   },
   {
     files: /^src\/intake\/orders\.ts$/,
