@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { sha256 } from '#audit/merkle.ts'
@@ -8,14 +8,14 @@ import type { Flow } from '#core/flow.ts'
 import { findFlow } from '#flows/find-flow.ts'
 import { flows } from '#flows/index.ts'
 import { decodeText, encodeText } from '#formats/hl7v2/charset.ts'
-import { coverageCounts, type FieldCoverage, type IgnoreTable } from '#formats/hl7v2/coverage.ts'
+import { coverageCounts, type FieldCoverage } from '#formats/hl7v2/coverage.ts'
 import { explainMessage, explanationText } from '#formats/hl7v2/explain.ts'
 import { headerOf } from '#formats/hl7v2/header.ts'
 import { readMessage } from '#formats/hl7v2/message.ts'
 import { messagesOf, splitPayload } from '#formats/hl7v2/payload.ts'
 import type { SourceTree } from '#formats/hl7v2/source.ts'
 import { readArtifacts } from '#intake/artifact-folder.ts'
-import { fieldCoverage } from '#intake/field-coverage.ts'
+import { fieldCoverage, ignoreTable } from '#intake/field-coverage.ts'
 import { createTransformer } from '#intake/transform.ts'
 
 export interface Hl7CommandPorts {
@@ -75,28 +75,20 @@ type Explained = Awaited<ReturnType<typeof explain>>
 async function coverageOf(
   question: Parameters<typeof fieldCoverage>[0],
 ): Promise<{ fields?: FieldCoverage[]; refused?: string[] }> {
+  const artifacts = readArtifacts(home)
   const transformer = createTransformer({
-    artifacts: readArtifacts(home),
+    artifacts: () => artifacts,
     digest: (content) => hash(content),
     deriveId: (...parts) => hash(parts.join('\n')).slice(0, 32),
     restoreDecimals: (resource) => resource,
   })
-  const ignored = ignoreTable(question.flow.mapping)
+  const ignored = ignoreTable(artifacts.ignored, question.flow.mapping)
   try {
     return { fields: await fieldCoverage(question, transformer, ignored) }
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause
     return { refused: cause.issues.map((issue) => [issue.expression, issue.text].filter(Boolean).join(': ')) }
   }
-}
-
-/** What all flows ignore, and what those with this mapping do: `mappings/ignored/`. */
-function ignoreTable(mapping: string): IgnoreTable {
-  const files = ['hl7v2', mapping].map((name) => join(home, 'mappings', 'ignored', `${name}.json`))
-  const tables = files
-    .filter((file) => existsSync(file))
-    .map((file) => JSON.parse(readFileSync(file, 'utf8')))
-  return Object.assign({}, ...tables) as IgnoreTable
 }
 
 function summaryLines({ type, version, controlId, flow, refused, coverage }: Omit<Explained, 'segments'>) {

@@ -14,6 +14,7 @@ import { addConsentCommands } from './cli-consent.ts'
 import { addHl7Commands } from './cli-hl7.ts'
 import { addIssuerCommands } from './cli-issuers.ts'
 import { addKeyCommands } from './cli-keys.ts'
+import { addMappingCommands } from './cli-mapping.ts'
 import { type OpenClinic, openClinic, startClinic, systemPorts } from './node.ts'
 
 /*
@@ -291,6 +292,7 @@ addConsentCommands(program, { withClinic, say, commandLine })
 addHl7Commands(program, { say, commandLine })
 addAuditCommands(program, { withClinic, say, commandLine })
 addIssuerCommands(program, { withClinic, say, commandLine })
+addMappingCommands(program, { withClinic, say, commandLine, looked })
 addKeyCommands(program, { withClinic, say, commandLine })
 
 try {

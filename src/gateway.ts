@@ -29,9 +29,12 @@ import { createHl7v2Door, type Hl7v2Door } from '#inbound/hl7v2.ts'
 import { createAnswers } from '#inbound/hl7v2-answers.ts'
 import { createHttp, type HttpBindings } from '#inbound/http.ts'
 import { ingestRoutes } from '#inbound/ingest-routes.ts'
+import { mappingRoutes } from '#inbound/mapping-routes.ts'
 import { createLockout, createRateLimit } from '#inbound/rate-limit.ts'
+import { createShelf, type Shelf } from '#intake/artifact-shelf.ts'
 import { createIntake, type Intake } from '#intake/ingest.ts'
 import { createTransformer } from '#intake/transform.ts'
+import { createWorkshop, type Workshop } from '#intake/workshop.ts'
 import type { Channels } from '#outbound/channels.ts'
 import { createDeliverer, type Deliverer } from '#outbound/deliver.ts'
 import base from '#profiles/base/r4.json' with { type: 'json' }
@@ -79,6 +82,9 @@ export interface Gateway {
   /** Proofs from the log, and its tiles. */
   prover: Prover
   intake: Intake
+  /** Mappings and code tables, and where they are changed. */
+  shelf: Shelf
+  workshop: Workshop
   access: Access
   audit: Audit
   auth: Auth
@@ -107,11 +113,12 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   const prover = createProver({ store, log })
   const signingKey = await signingKeyOf(store, audit, ports)
   const auth = await createAuth({ store, audit, clock, ids, issuer: settings.baseUrl, signingKey })
+  const shelf = createShelf({ store, shipped: artifacts, digest })
+  const workshop = createWorkshop({ store, shelf, audit, clock, flows, validator, digest })
   const transformer = createTransformer({
-    artifacts,
+    artifacts: shelf.current,
     deriveId: vault.deriveId,
-    digest: (content) =>
-      hex(sha256(typeof content === 'string' ? new TextEncoder().encode(content) : content)),
+    digest,
     restoreDecimals: validator.restoreDecimals,
   })
   const intake = createIntake({ store, access, audit, vault, clock, transformer, validator })
@@ -160,6 +167,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
       ...accessRoutes({ store, access, audit: tell }),
       ...auditRoutes({ store, vault, access, prover, vkey: ports.signer.vkey, audit: tell }),
       ...healthRoutes(store),
+      ...mappingRoutes({ access, shelf, workshop, audit: tell }),
       ...ingestRoutes({ flows, intake, hl7v2, timeZoneOf, audit: tell }),
       ...fhirRoutes(fhir),
     ],
@@ -192,6 +200,8 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     log,
     prover,
     intake,
+    shelf,
+    workshop,
     access,
     audit,
     auth,
@@ -224,6 +234,11 @@ async function signingKeyOf(store: Store, audit: Audit, { clock, ids }: Pick<Gat
 
 function base64url(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64url')
+}
+
+/** SHA-256, hexadecimal. */
+function digest(content: string | Uint8Array): string {
+  return hex(sha256(typeof content === 'string' ? new TextEncoder().encode(content) : content))
 }
 
 function hex(bytes: Uint8Array): string {

@@ -20,6 +20,14 @@ import documentStatusJson from '../mappings/document-status.json'
 import doseUnitJson from '../mappings/dose-unit.json'
 import eligibilityOutcomeJson from '../mappings/eligibility-outcome.json'
 import eligibilityResultJsonata from '../mappings/eligibility-result.jsonata'
+import ignoredDispenseJson from '../mappings/ignored/dispense.json'
+import ignoredDocumentMessageJson from '../mappings/ignored/document-message.json'
+import ignoredHl7v2Json from '../mappings/ignored/hl7v2.json'
+import ignoredObservationResultJson from '../mappings/ignored/observation-result.json'
+import ignoredOrderAnswerJson from '../mappings/ignored/order-answer.json'
+import ignoredOrderRequestJson from '../mappings/ignored/order-request.json'
+import ignoredPatientRecordJson from '../mappings/ignored/patient-record.json'
+import ignoredPrescriptionOrderJson from '../mappings/ignored/prescription-order.json'
 import interpretationJson from '../mappings/interpretation.json'
 import languageJson from '../mappings/language.json'
 import maritalStatusJson from '../mappings/marital-status.json'
@@ -130,6 +138,16 @@ export const bundledArtifacts: Artifacts = {
     ['substitution-rxo', substitutionRxoJson],
     ['time-unit', timeUnitJson],
     ['yes-no', yesNoJson],
+  ]),
+  ignored: new Map<string, Record<string, string>>([
+    ['dispense', ignoredDispenseJson],
+    ['document-message', ignoredDocumentMessageJson],
+    ['hl7v2', ignoredHl7v2Json],
+    ['observation-result', ignoredObservationResultJson],
+    ['order-answer', ignoredOrderAnswerJson],
+    ['order-request', ignoredOrderRequestJson],
+    ['patient-record', ignoredPatientRecordJson],
+    ['prescription-order', ignoredPrescriptionOrderJson],
   ]),
   profiles: [
     codeSystemAttestationMethodJson,

@@ -162,6 +162,8 @@ export const table: Readonly<Record<Role, readonly Grant[]>> = {
   operator: [
     { types: [...directory, ...catalogue], may: 'cruds', condition: 'any' },
     { types: ['Device'], may: 'cruds', condition: 'any' },
+    // Mappings and their code tables, by FHIR's names for them (docs/mapping.md).
+    { types: ['StructureMap', 'ConceptMap'], may: 'ru', condition: 'any' },
   ],
   auditor: [{ types: ['AuditEvent'], may: 'rs', condition: 'any' }],
   'privacy-officer': [

@@ -59,7 +59,15 @@ export interface NewReceipt {
 }
 
 export interface RegistrationWrite {
-  kind: 'client' | 'destination' | 'issuer' | 'signing-key' | 'watch'
+  kind:
+    | 'client'
+    | 'destination'
+    | 'issuer'
+    | 'signing-key'
+    | 'watch'
+    | 'artifact'
+    | 'artifacts-in-force'
+    | 'fixture'
   id: string
   /** JSON, sealed under the clinic key. */
   json: string

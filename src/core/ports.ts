@@ -216,8 +216,10 @@ export interface LeafMaker {
 export interface Artifacts {
   /** `<name>.jsonata` texts by name. */
   mappings: ReadonlyMap<string, string>
-  /** ConceptMap resources by file name without extension. */
+  /** ConceptMap resources by file name without extension; `<table>@<client id>` holds for one sender and is asked first. */
   conceptMaps: ReadonlyMap<string, unknown>
+  /** Why fields of HL7 v2 are left out, by mapping; `hl7v2` holds for all of them (formats/hl7v2/coverage `IgnoreTable`). */
+  ignored: ReadonlyMap<string, Readonly<Record<string, string>>>
   /** Conformance resources of profiles/: StructureDefinition, ValueSet, CodeSystem, Questionnaire, SearchParameter. */
   profiles: readonly Resource[]
 }

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import type { Artifacts } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
 
-/** Loads `mappings/*.jsonata`, `mappings/*.json` (ConceptMaps) and `profiles/*.json` below a folder. */
+/** Loads `mappings/*.jsonata`, `mappings/*.json` (ConceptMaps), `mappings/ignored/*.json` and `profiles/*.json` below a folder. */
 export function readArtifacts(root: string): Artifacts {
   const mappings = join(root, 'mappings')
+  const ignored = join(mappings, 'ignored')
   const profiles = join(root, 'profiles')
   return {
     mappings: new Map(
@@ -14,6 +15,9 @@ export function readArtifacts(root: string): Artifacts {
     ),
     conceptMaps: new Map(
       files(mappings, '.json').map((name) => [stem(name, '.json'), JSON.parse(text(mappings, name))]),
+    ),
+    ignored: new Map(
+      files(ignored, '.json').map((name) => [stem(name, '.json'), JSON.parse(text(ignored, name))]),
     ),
     profiles: files(profiles, '.json').map((name) => JSON.parse(text(profiles, name)) as Resource),
   }

@@ -8,8 +8,11 @@ export interface Target {
   display?: string
 }
 
-/** What a table says of a code: what it becomes, that there is deliberately nothing for it, or nothing known. */
-type Translation = { found: Target } | { found?: undefined; known: boolean }
+/**
+ * What a table says of a code: what it becomes, that there is deliberately nothing for it, or nothing known. `by` is the
+ * canonical of the table that said it, where that is another one than the one asked.
+ */
+type Translation = { by?: string } & ({ found: Target } | { found?: undefined; known: boolean })
 
 export interface CodeTable {
   /** `url|version`, by which Provenance names it. */
@@ -41,6 +44,18 @@ export function codeTable(name: string, resource: unknown): CodeTable {
         if (otherwise) return { found: otherwise }
       }
       return { known: false }
+    },
+  }
+}
+
+/** A table whose rows go before those of another one; what it does not know, the other one is asked. */
+export function overriding(own: CodeTable, common: CodeTable): CodeTable {
+  return {
+    canonical: common.canonical,
+    translate(code, system) {
+      const translation = own.translate(code, system)
+      if (!translation.found && !translation.known) return common.translate(code, system)
+      return { ...translation, by: translation.by ?? own.canonical }
     },
   }
 }

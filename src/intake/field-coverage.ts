@@ -1,9 +1,15 @@
 import type { Caller } from '#core/caller.ts'
 import type { Flow } from '#core/flow.ts'
+import type { Artifacts } from '#core/ports.ts'
 import type { Reference } from '#core/resource.ts'
 import { type FieldCoverage, type IgnoreTable, watchReads } from '#formats/hl7v2/coverage.ts'
 import type { SourceTree } from '#formats/hl7v2/source.ts'
 import type { Transformer } from './transform.ts'
+
+/** What every flow leaves out, and what those with this mapping do. */
+export function ignoreTable(ignored: Artifacts['ignored'], mapping: string): IgnoreTable {
+  return { ...ignored.get('hl7v2'), ...ignored.get(mapping) }
+}
 
 export interface CoverageQuestion {
   /** A flow of the HL7 v2 door. */

@@ -49,8 +49,8 @@ export function mappingRun({
     code(name: string, code: string | undefined, system?: string): Target | undefined {
       if (code === undefined) return undefined
       const table = findTable(name)
-      asked.add(table.canonical)
       const translation = table.translate(code, system)
+      asked.add(translation.by ?? table.canonical)
       if (translation.found) return translation.found
       if (!translation.known) {
         unmapped = true
@@ -66,8 +66,8 @@ export function mappingRun({
     find(name: string, code: string | undefined, system?: string): Target | undefined {
       if (code === undefined) return undefined
       const table = findTable(name)
-      const { found } = table.translate(code, system)
-      if (found) asked.add(table.canonical)
+      const { found, by } = table.translate(code, system)
+      if (found) asked.add(by ?? table.canonical)
       return found
     },
     /** `$ref('subject')` → Reference to the party of that slot. */

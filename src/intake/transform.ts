@@ -4,13 +4,14 @@ import { Failure, type Issue } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
 import type { Artifacts } from '#core/ports.ts'
 import type { Identified, Reference } from '#core/resource.ts'
-import { type CodeTable, codeTable } from './concept-map.ts'
+import { type CodeTable, codeTable, overriding } from './concept-map.ts'
 import { type CompiledMapping, compileMapping } from './mapping-engine.ts'
 import { type MappingRun, mappingRun } from './mapping-functions.ts'
 import { provenanceOf } from './provenance.ts'
 
 export interface TransformPorts {
-  artifacts: Artifacts
+  /** What is in force when a message is mapped. */
+  artifacts(): Artifacts | Promise<Artifacts>
   /** The same parts, the same id (core/ports `Vault.deriveId`). */
   deriveId(...parts: string[]): string
   /** SHA-256, hexadecimal. */
@@ -45,40 +46,54 @@ export interface Transformer {
   transform<Source>(flow: Flow<Source>, source: Source, context: TransformContext): Promise<Transformed>
 }
 
+/** Texts whose compiled form is kept: those in force, those before them, those that are being tried. */
+const maxCompiled = 200
+
 /** Sources to FHIR by the mappings and code tables at hand. A mapping is compiled once for each of its texts. */
 export function createTransformer(ports: TransformPorts): Transformer {
   const compiled = new Map<string, { mapping: CompiledMapping; sha256: string }>()
-  const tables = new Map<unknown, CodeTable>()
+  const tables = new WeakMap<object, CodeTable>()
 
-  function findMapping(name: string) {
-    const text = ports.artifacts.mappings.get(name)
+  function findMapping(name: string, { mappings }: Artifacts) {
+    const text = mappings.get(name)
     if (text === undefined) throw new Failure('internal', `There is no mapping ${name}`)
     const found = compiled.get(text)
     if (found) return found
     const made = { mapping: compileMapping(name, text), sha256: ports.digest(text) }
+    if (compiled.size >= maxCompiled) compiled.clear()
     compiled.set(text, made)
     return made
   }
 
-  function findTable(name: string): CodeTable {
-    const resource = ports.artifacts.conceptMaps.get(name)
-    if (resource === undefined) throw new Failure('internal', `There is no code table ${name}`)
+  function readTable(name: string, { conceptMaps }: Artifacts): CodeTable | undefined {
+    const resource = conceptMaps.get(name)
+    if (resource === undefined) return undefined
+    if (typeof resource !== 'object' || resource === null) return codeTable(name, resource)
     const table = tables.get(resource) ?? codeTable(name, resource)
     tables.set(resource, table)
     return table
   }
 
-  function findQuestionnaire(canonical: string): unknown {
-    return ports.artifacts.profiles.find(
+  function findQuestionnaire(canonical: string, { profiles }: Artifacts): unknown {
+    return profiles.find(
       (each) =>
         each.resourceType === 'Questionnaire' &&
         (each.url === canonical || `${each.url}|${each.version}` === canonical),
     )
   }
 
+  /** The sender's own rows first, then those of everybody. */
+  function findTable(name: string, sender: string, artifacts: Artifacts): CodeTable {
+    const table = readTable(name, artifacts)
+    if (!table) throw new Failure('internal', `There is no code table ${name}`)
+    const own = readTable(`${name}@${sender}`, artifacts)
+    return own ? overriding(own, table) : table
+  }
+
   return {
     async transform(flow, source, context) {
-      const { mapping, sha256 } = findMapping(flow.mapping)
+      const artifacts = await ports.artifacts()
+      const { mapping, sha256 } = findMapping(flow.mapping, artifacts)
       const { caller, messageId } = context
       const sender = caller.clientId
       const recorded = new Date(context.received).toISOString()
@@ -87,8 +102,8 @@ export function createTransformer(ports: TransformPorts): Transformer {
         messageId,
         references: context.references,
         derive: (...parts) => ports.deriveId(flow.name, sender, ...parts),
-        findTable,
-        findQuestionnaire,
+        findTable: (name) => findTable(name, sender, artifacts),
+        findQuestionnaire: (canonical) => findQuestionnaire(canonical, artifacts),
       })
       const authorised = isAuthorised(attestation, caller)
       const input = { source, message: { id: messageId, sender, received: recorded, authorised } }

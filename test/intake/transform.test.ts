@@ -30,10 +30,11 @@ function transform(text: string, source = { colour: 'red' }, messageId = 'm1', c
   const artifacts: Artifacts = {
     mappings: new Map([['paint', text]]),
     conceptMaps: new Map([['colours', table]]),
+    ignored: new Map(),
     profiles: [],
   }
   const { transform: run } = createTransformer({
-    artifacts,
+    artifacts: () => artifacts,
     deriveId: (...parts) => parts.join('.'),
     digest: () => 'd1',
     restoreDecimals: (resource) => resource,

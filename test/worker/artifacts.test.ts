@@ -8,16 +8,16 @@ const root = join(import.meta.dirname, '../..')
 function nameOf(file: string): string {
   return file
     .replace(/^[a-z]+\//, '')
-    .replace(/[-.]+([A-Za-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+    .replace(/[-./]+([A-Za-z0-9])/g, (_, letter: string) => letter.toUpperCase())
     .replace(/^[A-Z]/, (letter) => letter.toLowerCase())
 }
 
 function stemOf(file: string): string {
-  return file.replace(/^[a-z]+\//, '').replace(/\.[a-z]+$/, '')
+  return file.replace(/^.*\//, '').replace(/\.[a-z]+$/, '')
 }
 
-function writeModule(files: { mappings: string[]; conceptMaps: string[]; profiles: string[] }): string {
-  const all = [...files.mappings, ...files.conceptMaps, ...files.profiles].sort()
+function writeModule(files: Record<'mappings' | 'conceptMaps' | 'ignored' | 'profiles', string[]>): string {
+  const all = [...files.mappings, ...files.conceptMaps, ...files.ignored, ...files.profiles].sort()
   const entries = (list: string[]) => list.map((file) => `    ['${stemOf(file)}', ${nameOf(file)}],`)
   return [
     '// biome-ignore-all assist/source/organizeImports: in the order of the folders, as the test writes them',
@@ -36,6 +36,9 @@ function writeModule(files: { mappings: string[]; conceptMaps: string[]; profile
     '  conceptMaps: new Map<string, unknown>([',
     ...entries(files.conceptMaps),
     '  ]),',
+    '  ignored: new Map<string, Record<string, string>>([',
+    ...entries(files.ignored),
+    '  ]),',
     '  profiles: [',
     ...files.profiles.map((file) => `    ${nameOf(file)},`),
     '  ] as unknown[] as Resource[],',
@@ -50,6 +53,7 @@ describe('the Worker', () => {
     const written = writeModule({
       mappings: list('mappings/*.jsonata'),
       conceptMaps: list('mappings/*.json'),
+      ignored: list('mappings/ignored/*.json'),
       profiles: list('profiles/*.json'),
     })
     await expect(written).toMatchFileSnapshot(join(root, 'src/worker-artifacts.ts'))

@@ -1,0 +1,149 @@
+import * as z from 'zod'
+import type { Act } from '#core/act.ts'
+import type { Interaction } from '#core/caller.ts'
+import type { Access } from '#core/decision.ts'
+import { Failure } from '#core/failure.ts'
+import type { DoorRequest, DoorResponse } from '#core/http.ts'
+import { parseJson } from '#formats/json.ts'
+import type { Shelf } from '#intake/artifact-shelf.ts'
+import type { Workshop } from '#intake/workshop.ts'
+import type { Route } from './http.ts'
+
+export interface MappingRouteOptions {
+  access: Access
+  shelf: Shelf
+  workshop: Workshop
+  /** Tells the log of an act that the workshop does not see. */
+  audit(act: Omit<Act, 'at'>): Promise<void>
+}
+
+const line = z.string().min(1).max(200)
+const push = z.strictObject({
+  files: z
+    .array(z.strictObject({ name: line, text: z.string().max(1_000_000) }))
+    .min(1)
+    .max(100),
+  fixtures: z
+    .array(
+      z.strictObject({
+        flow: line,
+        name: line,
+        body: z.base64().max(1_000_000),
+        expected: z.string().max(1_000_000).optional(),
+      }),
+    )
+    .max(500)
+    .default([]),
+  accept: z.boolean().default(false),
+})
+const rollback = z.strictObject({ sha256: line })
+
+/**
+ * Mappings and code tables for whoever runs the clinic: `/mappings`. An operator whose scope allows StructureMap, which
+ * is what FHIR calls a mapping, may read and change them.
+ */
+export function mappingRoutes(options: MappingRouteOptions): Route[] {
+  const { shelf, workshop } = options
+  const read = (path: string, answer: (request: DoorRequest) => Promise<unknown>): Route => ({
+    policy: 'token',
+    method: 'GET',
+    path,
+    answer: (request) => looked(options, request, answer),
+  })
+  return [
+    read('/mappings', async () => {
+      const { active } = await shelf.inForce()
+      const names = [...new Set((await shelf.versions()).map(({ name }) => name))].sort()
+      const shown = names.map(async (name) => {
+        const { sha256 } = (await shelf.active(name)) ?? {}
+        return { name, sha256, pushed: name in active, ...active[name] }
+      })
+      return Promise.all(shown)
+    }),
+    read('/mappings/:name', async ({ path }) => {
+      const name = path.split('/')[1] ?? ''
+      const versions = await shelf.versions(name)
+      if (versions.length === 0)
+        throw new Failure('not-found', 'There is no mapping or code table of this name')
+      const active = await shelf.active(name)
+      return versions.map((each) => ({ ...each, active: each.sha256 === active?.sha256 }))
+    }),
+    {
+      policy: 'token',
+      method: 'POST',
+      path: '/mappings',
+      async answer(request) {
+        const by = await gated(options, request, 'update')
+        const pushed = await workshop.push(await bodyOf(options, request, push), by)
+        return json(pushed.activated ? 200 : 422, pushed)
+      },
+    },
+    {
+      policy: 'token',
+      method: 'POST',
+      path: '/mappings/:name/$rollback',
+      async answer(request) {
+        const by = await gated(options, request, 'update')
+        const { sha256 } = await bodyOf(options, request, rollback)
+        return json(200, await workshop.rollback(request.path.split('/')[1] ?? '', sha256, by))
+      },
+    },
+  ]
+}
+
+async function looked(
+  options: MappingRouteOptions,
+  request: DoorRequest,
+  answer: (request: DoorRequest) => Promise<unknown>,
+): Promise<DoorResponse> {
+  const by = await gated(options, request, 'read')
+  const act = { kind: 'read', ...by, patients: [], entities: [] } as const
+  try {
+    const found = await answer(request)
+    await options.audit({ ...act, outcome: 'success', outcomeText: 'mappings looked at' })
+    return json(200, found)
+  } catch (cause) {
+    const kind = cause instanceof Failure ? cause.kind : 'internal'
+    await options.audit({ ...act, outcome: 'failed', outcomeText: `mappings: ${kind}` })
+    throw cause
+  }
+}
+
+/** Whoever is refused is on record. */
+async function gated(
+  { access, audit }: MappingRouteOptions,
+  { caller, requestId }: DoorRequest,
+  interaction: Interaction,
+) {
+  const { permit, reasons } = access.gate(caller, interaction, 'StructureMap')
+  if (permit) return { caller, requestId }
+  const kind = interaction === 'read' ? 'read' : 'configuration'
+  const act = { kind, outcome: 'denied', outcomeText: 'mappings: forbidden', reasons } as const
+  await audit({ ...act, caller, requestId, patients: [], entities: [] })
+  throw new Failure('forbidden', 'This token does not allow to see or change mappings')
+}
+
+async function bodyOf<Schema extends z.ZodType>(
+  { audit }: MappingRouteOptions,
+  { body, caller, requestId }: DoorRequest,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  try {
+    const read = schema.safeParse(parseJson(body))
+    if (read.success) return read.data
+    throw new Failure(
+      'invalid',
+      read.error.issues.map(({ path, message }) => ({ text: message, expression: path.join('.') })),
+    )
+  } catch (cause) {
+    const outcomeText = `mappings: ${cause instanceof Failure ? cause.kind : 'internal'}`
+    const act = { kind: 'configuration', outcome: 'failed', outcomeText } as const
+    await audit({ ...act, caller, requestId, patients: [], entities: [] })
+    throw cause
+  }
+}
+
+function json(status: number, value: unknown): DoorResponse {
+  const headers = { 'content-type': 'application/json; charset=utf-8' }
+  return { status, headers, body: JSON.stringify(value) }
+}

@@ -1,0 +1,203 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Caller } from '#core/caller.ts'
+import type { TestClient } from '../open-clinic.ts'
+import { postern } from './command-line.ts'
+import { message, openScene, placesIn, type Scene } from './scene.ts'
+
+const shipped = readFileSync(new URL('../../mappings/secure-message.jsonata', import.meta.url), 'utf8')
+const topic = '"topic": source.topic ? { "text": source.topic }'
+/** A change that an integrator may want, one that breaks the profile, and one that is no JSONata. */
+const louder = shipped.replace(topic, '"topic": source.topic ? { "text": $uppercase(source.topic) }')
+const broken = shipped.replace('"status": "completed"', '"status": "perhaps"')
+
+const by: Caller = {
+  clientId: 'operator',
+  name: 'operator',
+  role: 'operator',
+  scopes: [],
+  actors: [],
+  purpose: 'HOPERAT',
+  grants: [],
+}
+
+let scene: Scene
+let operator: TestClient
+let folder: string
+let count = 0
+
+beforeAll(async () => {
+  scene = await openScene()
+  operator = await scene.clinic.client({
+    id: 'operator',
+    role: 'operator',
+    scopes: ['system/*.cruds'],
+    purposes: ['HOPERAT'],
+    grants: [],
+  })
+  folder = mkdtempSync(join(tmpdir(), 'postern-push-'))
+})
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true })
+  await scene.clinic.close()
+})
+
+function write(name: string, text: string): string {
+  const file = join(folder, name)
+  mkdirSync(join(file, '..'), { recursive: true })
+  writeFileSync(file, text)
+  return file
+}
+
+/** Sends a message of its own and reads what it became. */
+async function sent() {
+  count += 1
+  const body = message('secure-message/patient-to-clinician.in.json', {
+    id: `workshop-${count}`,
+    topic: 'Dizzy',
+  })
+  const { status, body: receipt } = await scene.platform.request('POST', '/ingest/messages', body)
+  expect(status).toBe(201)
+  const read = async (type: string) => {
+    const stored = await scene.clinic.store.read(type, placesIn(receipt, type)[0]?.split('/')[1] ?? '')
+    return JSON.parse(stored?.json ?? '{}')
+  }
+  const [communication, provenance] = [await read('Communication'), await read('Provenance')]
+  return { topic: communication.topic.text, policy: provenance.policy[0], mapping: receipt.mapping }
+}
+
+async function told(): Promise<string[]> {
+  const found = await scene.clinic.store.search({ type: 'AuditEvent', criteria: [], limit: 5000 })
+  return found.map(({ stored }) => JSON.parse(stored.json).outcomeDesc ?? '')
+}
+
+const run = (...parameters: string[]) => postern(scene.clinic.folder, ...parameters)
+
+describe('postern push', () => {
+  it('refuses what breaks a profile or is no mapping, and changes nothing', async () => {
+    const before = await sent()
+    const breaks = await run('push', write('secure-message.jsonata', broken))
+    expect(breaks.code).toBe(1)
+    expect(breaks.stdout).toMatch(/patient-to-clinician\.in\.json: fails/)
+    expect(breaks.stdout).toContain('Not in force')
+    const accepted = await run('push', '--accept', write('secure-message.jsonata', broken))
+    expect(accepted.code).toBe(1)
+    const nonsense = await run('push', write('secure-message.jsonata', '{ "resourceType": '))
+    expect(nonsense.code).toBe(1)
+    expect(nonsense.stderr).toContain('does not compile')
+    expect((await run('push', write('nobody.jsonata', '1'))).stderr).toContain('No flow uses')
+    expect(await sent()).toMatchObject({ topic: 'Dizzy', mapping: before.mapping })
+    expect((await told()).filter((text) => text.startsWith('push'))).toHaveLength(4)
+  })
+
+  it('shows what comes out otherwise, and puts it in force only when that is accepted', async () => {
+    const file = write('secure-message.jsonata', louder)
+    const unexpected = await run('push', file)
+    expect(unexpected.code).toBe(1)
+    expect(unexpected.stdout).toMatch(
+      /patient-to-clinician\.in\.json: differs\n {2}resources\[0\]\.topic\.text\n/,
+    )
+    expect((await sent()).topic).toBe('Dizzy')
+    const accepted = await run('push', '--accept', file)
+    expect(accepted.stdout).toContain('In force now')
+    expect(accepted.code).toBe(0)
+  }, 40_000)
+
+  it('is taken up by a gateway that runs in another process, with the next message', async () => {
+    const { topic, policy, mapping } = await sent()
+    expect(topic).toBe('DIZZY')
+    expect(policy).toBe(`https://postern.health/mapping/secure-message?sha256=${mapping.sha256}`)
+    expect(
+      (await told()).some((text) => text.startsWith('pushed and activated (accepted): secure-message')),
+    ).toBe(true)
+  })
+
+  it('lists versions, and rolls back to the one that came with the software', async () => {
+    const listed = await run('mapping', 'list')
+    expect(listed.stdout).toMatch(/^secure-message\.jsonata\t[0-9a-f]{12}\tcommand-line, 20/m)
+    const versions = JSON.parse((await run('--json', 'mapping', 'show', 'secure-message.jsonata')).stdout)
+    expect(versions.map(({ text }: { text: string }) => text)).toEqual([shipped, louder])
+    const back = await run('mapping', 'rollback', 'secure-message.jsonata', versions[0].sha256.slice(0, 8))
+    expect(back.code, back.stderr).toBe(0)
+    expect(await sent()).toMatchObject({ topic: 'Dizzy', mapping: { sha256: versions[0].sha256 } })
+    expect((await run('mapping', 'rollback', 'secure-message.jsonata', 'abcdef0')).stderr).toContain(
+      'no such version',
+    )
+  }, 40_000)
+})
+
+describe('POST /mappings', () => {
+  const files = [{ name: 'secure-message.jsonata', text: louder }]
+
+  it('is for operators whose token says so', async () => {
+    for (const client of [scene.platform, scene.ehr, scene.auditor]) {
+      expect((await client.request('POST', '/mappings', { files })).status).toBe(403)
+      expect((await client.request('GET', '/mappings')).status).toBe(403)
+    }
+    const narrow = await operator.token('system/Organization.r')
+    const { status } = await operator.request('GET', '/mappings', undefined, {
+      authorization: `Bearer ${narrow}`,
+    })
+    expect(status).toBe(403)
+  })
+
+  it('asks for fixtures, keeps them for the next push, and activates atomically', async () => {
+    const none = await operator.request('POST', '/mappings', { files })
+    expect([none.status, none.body.refused]).toEqual([422, 'no fixture to replay: push one with it'])
+    const body = Buffer.from(JSON.stringify(message('secure-message/patient-to-clinician.in.json'))).toString(
+      'base64',
+    )
+    const fixtures = [{ flow: 'secure-message', name: 'patient-to-clinician.in.json', body }]
+    const pushed = await operator.request('POST', '/mappings', { files, fixtures, accept: true })
+    expect(pushed.body).toMatchObject({
+      activated: true,
+      fixtures: [{ name: 'patient-to-clinician.in.json', state: 'differs' }],
+    })
+    expect((await sent()).topic).toBe('DIZZY')
+    const worse = { files: [{ name: 'secure-message.jsonata', text: broken }], accept: true }
+    expect((await operator.request('POST', '/mappings', worse)).body).toMatchObject({
+      activated: false,
+      fixtures: [{ name: 'patient-to-clinician.in.json', state: 'fails' }],
+    })
+    const listed = (await operator.request('GET', '/mappings')).body
+    expect(listed).toContainEqual(
+      expect.objectContaining({ name: 'secure-message.jsonata', pushed: true, by: 'operator' }),
+    )
+    const { body: versions } = await operator.request('GET', '/mappings/secure-message.jsonata')
+    const { sha256 } = versions[0]
+    const back = await operator.request('POST', '/mappings/secure-message.jsonata/$rollback', { sha256 })
+    expect(back.status, back.text).toBe(200)
+    expect((await sent()).topic).toBe('Dizzy')
+  })
+
+  it('lets one of two who push at the same moment win', async () => {
+    const push = (text: string) =>
+      scene.clinic.gateway.workshop.push(
+        { files: [{ name: 'secure-message.jsonata', text }], fixtures: [], accept: true },
+        { caller: by, requestId: crypto.randomUUID() },
+      )
+    const answers = await Promise.allSettled([push(`${shipped}/* 1 */`), push(`${shipped}/* 2 */`)])
+    expect(answers.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    const lost = answers.find((each) => each.status === 'rejected')
+    expect(lost?.reason).toMatchObject({ kind: 'conflict' })
+  })
+})
+
+describe('a folder with fixtures', () => {
+  it('takes a change that the folder’s own golden asks for', async () => {
+    const fixture = 'fixtures/secure-message/patient-to-clinician'
+    const read = (ending: string) =>
+      readFileSync(new URL(`../../${fixture}.${ending}.json`, import.meta.url), 'utf8')
+    const golden = JSON.parse(read('out'))
+    golden.resources[0].topic.text = golden.resources[0].topic.text.toUpperCase()
+    write('change/mappings/secure-message.jsonata', louder)
+    write(`change/${fixture}.in.json`, read('in'))
+    write(`change/${fixture}.out.json`, JSON.stringify(golden))
+    const pushed = await run('push', join(folder, 'change'))
+    expect(pushed.stdout).toMatch(/patient-to-clinician\.in\.json: expected/)
+    expect(pushed.stdout).toContain('In force now')
+    expect((await sent()).topic).toBe('DIZZY')
+  })
+})
