@@ -28,6 +28,7 @@ import ignoredOrderAnswerJson from '../mappings/ignored/order-answer.json'
 import ignoredOrderRequestJson from '../mappings/ignored/order-request.json'
 import ignoredPatientRecordJson from '../mappings/ignored/patient-record.json'
 import ignoredPrescriptionOrderJson from '../mappings/ignored/prescription-order.json'
+import ignoredRenewalRequestJson from '../mappings/ignored/renewal-request.json'
 import interpretationJson from '../mappings/interpretation.json'
 import languageJson from '../mappings/language.json'
 import maritalStatusJson from '../mappings/marital-status.json'
@@ -44,6 +45,7 @@ import prescriptionOrderJsonata from '../mappings/prescription-order.jsonata'
 import prescriptionJsonata from '../mappings/prescription.jsonata'
 import priorityJson from '../mappings/priority.json'
 import questionnaireJson from '../mappings/questionnaire.json'
+import renewalRequestJsonata from '../mappings/renewal-request.jsonata'
 import repeatPatternJson from '../mappings/repeat-pattern.json'
 import reportStatusJson from '../mappings/report-status.json'
 import routeJson from '../mappings/route.json'
@@ -101,6 +103,7 @@ export const bundledArtifacts: Artifacts = {
     ['patient-record', patientRecordJsonata],
     ['prescription-order', prescriptionOrderJsonata],
     ['prescription', prescriptionJsonata],
+    ['renewal-request', renewalRequestJsonata],
     ['secure-message', secureMessageJsonata],
   ]),
   conceptMaps: new Map<string, unknown>([
@@ -148,6 +151,7 @@ export const bundledArtifacts: Artifacts = {
     ['order-request', ignoredOrderRequestJson],
     ['patient-record', ignoredPatientRecordJson],
     ['prescription-order', ignoredPrescriptionOrderJson],
+    ['renewal-request', ignoredRenewalRequestJson],
   ]),
   profiles: [
     codeSystemAttestationMethodJson,

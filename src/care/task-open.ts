@@ -7,6 +7,7 @@ import { openCancel } from './cancel.ts'
 import { type CarePorts, type Change, type Consequences, writeOf } from './change.ts'
 import { openHold } from './hold.ts'
 import { findOrder, seenNonce, tasksOf, wasSent } from './order-file.ts'
+import { openRenewalOf } from './renewal.ts'
 import {
   hasEnded,
   requireTaskMove,
@@ -31,6 +32,9 @@ export async function openedTask(
 ): Promise<Consequences> {
   const task = withRequester(change.resource as Work, change.caller)
   requireTaskMove(kind, { from, to: task.status }, who, taskFactsOf(task, true))
+  if (kind === 'renewal' && task.status !== 'draft' && (await openRenewalOf(ports, task))) {
+    throw new Failure('conflict', 'A renewal of this order is asked for already.')
+  }
   if (task.status === 'draft' || (kind !== 'fulfil' && kind !== 'cancel')) return only(change, task)
   const order = await requireOrder(ports, task, change.caller)
   const others = (await tasksOf(ports, order, kind)).filter(({ id }) => id !== task.id)

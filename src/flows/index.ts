@@ -11,6 +11,7 @@ import { patientMerge } from './patient-merge.ts'
 import { patientRecord } from './patient-record.ts'
 import { prescription } from './prescription.ts'
 import { prescriptionOrder } from './prescription-order.ts'
+import { refillRequest, renewalRequest } from './renewal-request.ts'
 import { secureMessage } from './secure-message.ts'
 
 /** Everything that moves through Postern. A flow knows its own source, and is asked about no other. */
@@ -21,6 +22,8 @@ export const flows = [
   prescriptionOrder,
   medicationOrder,
   orderRequest,
+  renewalRequest,
+  refillRequest,
   orderAnswer,
   orderNotice,
   dispenseAnswer,

@@ -1,0 +1,70 @@
+import { orderControlCodes } from '#care/order-control.ts'
+import { Failure, type Issue } from '#core/failure.ts'
+import type { CareRule, Flow, Party } from '#core/flow.ts'
+import { fieldOf, patientParty, practitionerParty } from './hl7v2-people.ts'
+import {
+  dialogueLinks,
+  hasPatientAndNumbers,
+  type OrderDialogue,
+  onlyControls,
+  readDialogue,
+} from './order-dialogue.ts'
+
+/**
+ * ORC-1 = RF in an order's message: who fills an order asks its prescriber for a new one. A renewal Task on the order that
+ * it names (prescriptions R30), never an order of its own; who asks again finds the Task that stands (care/renewal).
+ */
+export const renewalRequest: Flow<OrderDialogue> = {
+  name: 'renewal-request',
+  title: 'Renewal request (HL7 v2)',
+  door: {
+    kind: 'hl7v2',
+    messageTypes: ['RDE^O11', 'OMP^O09', 'ORM^O01'],
+    orderControls: orderControlCodes('renewal'),
+  },
+  read: readDialogue,
+  messageId: (source) => source.controlId,
+  primary: 'Task',
+  parties: partiesOf,
+  orders: dialogueLinks,
+  rules: [
+    onlyControls('Send requests for renewal (ORC-1 = RF) and all else in messages of their own', 'renewal'),
+    hasPatientAndNumbers,
+  ],
+  mapping: 'renewal-request',
+  profiles: { Task: 'https://postern.health/fhir/StructureDefinition/RenewalTask' },
+  receivers: [{ role: 'ehr', types: ['Task'] }],
+}
+
+/** RDE^O25, refill authorization request (from 2.6): the same by its event, also where ORC-1 says that it is new. */
+export const refillRequest: Flow<OrderDialogue> = {
+  ...renewalRequest,
+  name: 'refill-request',
+  title: 'Refill authorization request (HL7 v2)',
+  door: { kind: 'hl7v2', messageTypes: ['RDE^O25'] },
+  rules: [onlyRefills, hasPatientAndNumbers],
+}
+
+/** Who asks is the pharmacy that has the order; where it names none, who entered or placed the request. */
+function partiesOf({ facility, PID, orders }: OrderDialogue): Party[] {
+  return [
+    PID && patientParty(facility, PID),
+    ...orders.map(({ ORC }, index) =>
+      practitionerParty(
+        facility,
+        `requester-${index}`,
+        [...fieldOf(ORC, 10), ...fieldOf(ORC, 12)].find((person) => person._1),
+      ),
+    ),
+  ].filter((party) => party !== undefined)
+}
+
+function onlyRefills({ controls }: OrderDialogue): ReturnType<CareRule<OrderDialogue>> {
+  const issues = controls.flatMap(({ says, because }, index): Issue[] => {
+    if (says === 'renewal' || says === 'order') return []
+    const text = because ?? 'A refill authorization request asks for a renewal (ORC-1 = RF)'
+    return [{ text, expression: `ORC[${index + 1}]-1` }]
+  })
+  if (issues.length > 0) throw new Failure('unsupported', issues)
+  return { keep: true }
+}
