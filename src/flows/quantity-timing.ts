@@ -27,7 +27,7 @@ function timingSegment(tq: SourceRepetition): SourceSegment {
   return segment({
     TQ1_2: tq._1 === undefined ? undefined : { _1: tq._1, ...(tq._1_2 ? { _2: tq._1_2 } : {}) },
     TQ1_3: isCode ? single(pattern) : undefined,
-    TQ1_4: single(tq._2_2),
+    TQ1_4: tq._2_2?.split(',').map((time) => ({ _: time, _1: time })),
     TQ1_6: duration,
     TQ1_7: single(tq._4),
     TQ1_8: single(tq._5),
@@ -60,8 +60,8 @@ function single(text: string | undefined): SourceRepetition | undefined {
   return text === undefined ? undefined : { _: text, _1: text }
 }
 
-function segment(fields: Record<string, SourceRepetition | undefined>): SourceSegment {
+function segment(fields: Record<string, SourceRepetition | SourceRepetition[] | undefined>): SourceSegment {
   const node: SourceSegment = { _: 'TQ1', at: 0 }
-  for (const [name, value] of Object.entries(fields)) if (value) node[name] = [value]
+  for (const [name, value] of Object.entries(fields)) if (value) node[name] = [value].flat()
   return node
 }

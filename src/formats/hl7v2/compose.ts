@@ -8,10 +8,15 @@ import { escapeText } from './escape.ts'
 export function composed(parts: readonly (string | undefined | readonly (string | undefined)[])[]): string {
   const { component, subcomponent } = standardDelimiters
   const texts = parts.map((part) => {
-    if (part === undefined || typeof part === 'string') return escapeText(part ?? '')
-    return trimmed(part.map((each) => escapeText(each ?? ''))).join(subcomponent)
+    if (part === undefined || typeof part === 'string') return textOf(part)
+    return trimmed(part.map(textOf)).join(subcomponent)
   })
   return trimmed(texts).join(component)
+}
+
+/** Two quotation marks are a text here, not the explicit null. */
+function textOf(text: string | undefined): string {
+  return text === '""' ? '\\X2222\\' : escapeText(text ?? '')
 }
 
 /** A segment from ready fields by number; the gaps are empty. */

@@ -43,20 +43,19 @@ export function timingField(dosage: Dosage, place: DosagePlace, telling: Telling
   const bounds = dosage.timing?.repeat?.boundsDuration
   const letter = letters[bounds?.code ?? '']
   const whole = bounds !== undefined && letter !== undefined && /^\d+$/.test(numeral(bounds.value))
-  // What TQ has no component for must not be marked as told.
+  // TQ has no place for these, so they must not be taken for told.
   const {
-    duration: _whole,
+    duration: _each,
     durationUnit: _unit,
     boundsDuration: _bounds,
     ...repeat
   } = dosage.timing?.repeat ?? {}
   const timing: Timing | undefined = dosage.timing && { ...dosage.timing, repeat }
-  const parts = partsOf({ ...dosage, ...(timing ? { timing } : {}) }, place, telling)
+  const parts = partsOf({ ...dosage, ...(timing ? { timing } : {}) }, place, telling, 1)
   if (whole) telling.said.say(`${place.path}.timing.repeat.boundsDuration`)
-  const [pattern, ...more] = parts.patterns
   return composed([
-    place.dose ? [numeral(place.dose.value), place.dose.code ?? place.dose.unit] : undefined,
-    [[pattern, ...more].filter(Boolean).join(' ') || undefined, parts.times.join(',') || undefined],
+    place.dose ? [numeral(place.dose.value), place.dose.unit ?? place.dose.code] : undefined,
+    [parts.patterns[0], parts.times.join(',') || undefined],
     whole ? `${letter}${numeral(bounds.value)}` : undefined,
     parts.start || undefined,
     parts.end || undefined,
@@ -83,7 +82,12 @@ interface Parts {
   count: string
 }
 
-function partsOf(dosage: Dosage, { path, dose, priority }: DosagePlace, telling: Telling): Parts {
+function partsOf(
+  dosage: Dosage,
+  { path, dose, priority }: DosagePlace,
+  telling: Telling,
+  mostPatterns = Number.POSITIVE_INFINITY,
+): Parts {
   const { dialect, said } = telling
   const repeat = dosage.timing?.repeat
   const at = `${path}.timing.repeat`
@@ -94,7 +98,7 @@ function partsOf(dosage: Dosage, { path, dose, priority }: DosagePlace, telling:
   if (priority !== 'urgent') said.say('priority')
   return {
     dose: dose ? quantityField(dose, `${path}.doseAndRate[0].doseQuantity`, telling) : '',
-    patterns: patternsOf(dosage, path, telling),
+    patterns: patternsOf(dosage, path, telling, mostPatterns),
     times: (repeat?.timeOfDay ?? []).map((time) => time.replaceAll(':', '')),
     duration: repeat?.boundsDuration
       ? quantityField(repeat.boundsDuration, `${at}.boundsDuration`, telling)
@@ -126,13 +130,14 @@ const named: Record<string, string> = { HS: 'QHS', MORN: 'QAM', EVE: 'QPM' }
 const abbreviations = /^(?:BID|TID|QID|QOD|Q[1-9]\d?H)$/
 
 /** Table 0335, with PRN before it where it is as needed: `PRNBID`. */
-function patternsOf(dosage: Dosage, path: string, { said }: Telling): string[] {
+function patternsOf(dosage: Dosage, path: string, { said }: Telling, most: number): string[] {
   const asNeeded = dosage.asNeededBoolean === true || dosage.asNeededCodeableConcept !== undefined
   said.say(`${path}.asNeededBoolean`)
   const { code, repeat } = dosage.timing ?? {}
   const at = code?.coding?.findIndex((coding) => abbreviations.test(coding.code ?? '')) ?? -1
   const abbreviation = code?.coding?.[at]?.code
-  const told = repeat ? patternsOfRepeat(repeat) : undefined
+  const rhythm = repeat ? patternsOfRepeat(repeat) : undefined
+  const told = rhythm && rhythm.patterns.length <= most ? rhythm : undefined
   const patterns = told?.patterns ?? (abbreviation && !hasRhythm(repeat) ? [abbreviation] : [])
   for (const name of told?.elements ?? []) said.say(`${path}.timing.repeat.${name}`)
   if (abbreviation !== undefined && patterns.length === 1 && patterns[0] === abbreviation) {
