@@ -22,6 +22,8 @@ const connections = values.quick ? [1, 64] : [1, 16, 64]
 
 if (positionals.includes('validate')) await import('./validate.ts')
 else if (positionals.includes('er7')) await (await import('./er7.ts')).er7()
+else if (positionals.includes('mllp'))
+  await (await import('./mllp.ts')).mllp({ rounds, seconds, profile: values.profile })
 else if (positionals.includes('mapping')) await (await import('./mapping.ts')).mapping()
 else await runBench(positionals)
 

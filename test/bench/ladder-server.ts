@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { serve } from '@hono/node-server'
 import Database from 'better-sqlite3'
 import { createLeafMaker } from '#audit/leaf.ts'
+import { registerClient } from '#auth/clients.ts'
 import type { Flow } from '#core/flow.ts'
 import type { Reference } from '#core/resource.ts'
 import { flows } from '#flows/index.ts'
@@ -41,6 +42,22 @@ const ehr = await clinic.client({
   purposes: ['TREAT'],
   grants: [],
 })
+await registerClient(
+  clinic.store,
+  clinic.gateway.audit,
+  {
+    id: 'interface-engine',
+    name: 'Interface engine',
+    role: 'platform',
+    scopes: ['system/*.cruds'],
+    purposes: ['TREAT'],
+    grants: ['order-source'],
+    jwks: { keys: [] },
+    active: true,
+    hl7v2: { addresses: ['127.0.0.1'], timeZone: 'America/Chicago' },
+  },
+  { requestId: 'bench', at: Date.now() },
+)
 const caller = await clinic.gateway.auth.authenticate(`Bearer ${await platform.token()}`, '127.0.0.1')
 await registerDestination(
   { ...systemPorts, store: clinic.store, audit: clinic.gateway.audit },
@@ -70,7 +87,7 @@ const ladder = await createLadder({
 })
 const tell = (told: Told) => process.send?.(told)
 const server = serve({ fetch: ladder.fetch, hostname: '127.0.0.1', port: 0 }, ({ port }) =>
-  tell({ gateway: clinic.baseUrl, ladder: `http://127.0.0.1:${port}` }),
+  tell({ gateway: clinic.baseUrl, ladder: `http://127.0.0.1:${port}`, mllp: clinic.mllpPort ?? 0 }),
 )
 
 /** What the gateway's file holds; a body is sealed with a version byte, an IV and a tag (29 bytes). */

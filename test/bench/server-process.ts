@@ -9,6 +9,8 @@ export type Told = Addresses | NodeJS.CpuUsage | Tokens | Disk
 export interface Addresses {
   gateway: string
   ladder: string
+  /** Port of MLLP. */
+  mllp: number
 }
 
 export interface Tokens {
@@ -29,6 +31,8 @@ export interface Bench {
   addresses: Addresses
   tokens(): Promise<Tokens>
   disk(): Promise<Disk>
+  /** What the server's process has spent so far. */
+  cpu(): Promise<NodeJS.CpuUsage>
   /** Runs a plan in the other process; `cpuMicroseconds` is what the server spent on it. */
   measure(plan: LoadPlan): Promise<LoadResult & { cpuMicroseconds: number }>
   close(): Promise<void>
@@ -51,6 +55,7 @@ export async function startBench(profile: string | undefined): Promise<Bench> {
     addresses,
     tokens: () => ask<Tokens>('tokens'),
     disk: () => ask<Disk>('disk'),
+    cpu: () => ask<NodeJS.CpuUsage>('cpu'),
     async measure(plan) {
       const before = await ask<NodeJS.CpuUsage>('cpu')
       load.send(plan)
