@@ -59,6 +59,8 @@ export interface Place {
   /** Place of the segment in the message, from 1. */
   at: number
   field: number
+  /** From 1. */
+  repetition: number
   /** `1`, `1.2`; empty for the whole of a repetition. */
   component: string
 }
@@ -75,9 +77,10 @@ export function placesOf(text: string, charset: string): Map<string, Place[]> {
     found.set(key, [...(found.get(key) ?? []), place])
   }
   for (const { segment, at, fields } of explainMessage(readMessage(text, charset))) {
-    for (const { field, text: whole, components } of fields) {
-      add(whole, { segment, at, field, component: '' })
-      for (const { component, text: part } of components) add(part, { segment, at, field, component })
+    for (const { field, repetition, text: whole, components } of fields) {
+      add(whole, { segment, at, field, repetition, component: '' })
+      for (const { component, text: part } of components)
+        add(part, { segment, at, field, repetition, component })
     }
   }
   return found

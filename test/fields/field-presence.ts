@@ -87,14 +87,15 @@ const saidInOtherCodes = new Set(
 async function reasonsOf(message: ThirdPartyMessage): Promise<(place: Place) => string | undefined> {
   const ignored = ignoreTableOf(message.flow.mapping)
   const coverage = new Map((await coverageOf(message)).map((each) => [`${each.at}-${each.field}`, each]))
-  return ({ segment, at, field, component }) => {
+  return ({ segment, at, field, repetition, component }) => {
     const covered = coverage.get(`${at}-${field}`)
     if (covered?.state === 'ignored') return covered.reason
     const name = `${segment}-${field}`
     const [whole] = component.split('.')
     if (saidInOtherCodes.has(`${name}.${whole}`))
       return 'Said in a code of FHIR’s own, which the goldens show'
-    return ignored[`${name}.${component}`] ?? ignored[`${name}.${whole}`]
+    const further = repetition > 1 ? ignored[`${name}[2]`] : undefined
+    return further ?? ignored[`${name}.${component}`] ?? ignored[`${name}.${whole}`] ?? ignored[name]
   }
 }
 

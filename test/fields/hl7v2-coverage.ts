@@ -1,9 +1,14 @@
-/** npm run coverage:hl7v2: of all third-party messages, by type, the share of populated fields mapped, ignored by rule and unknown. */
+/**
+ * npm run coverage:hl7v2: of all third-party messages, by type, the share of populated fields mapped, ignored by rule and
+ * unknown; `-- --write` puts the table into docs/hl7v2.md.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Failure } from '#core/failure.ts'
 import { coverageCounts, type FieldCoverage } from '#formats/hl7v2/coverage.ts'
 import { fieldCoverage } from '#intake/field-coverage.ts'
 import { callerWith, transformer } from '../flows/replay.ts'
-import { ignoreTableOf, supportedMessages, type ThirdPartyMessage } from './corpus.ts'
+import { ignoreTableOf, root, supportedMessages, type ThirdPartyMessage } from './corpus.ts'
 
 export interface TypeCoverage {
   messages: number
@@ -35,25 +40,50 @@ export function coverageOf({ flow, body }: ThirdPartyMessage): Promise<FieldCove
   return fieldCoverage(question, transformer, ignoreTableOf(flow.mapping))
 }
 
+/** The table of docs/hl7v2.md. */
+export function coverageTable(all: ReadonlyMap<string, TypeCoverage>): string {
+  const rows = [...all]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([kind, { messages, refused, fields }]) => {
+      const { mapped, ignored, unknown } = coverageCounts(fields)
+      const shares = [mapped, ignored, unknown].map((count) => share(count, fields.length))
+      return [kind, `${messages - refused.length} of ${messages}`, String(fields.length), ...shares]
+    })
+  const head = ['type', 'messages taken', 'populated fields', 'mapped', 'ignored by rule', 'unknown']
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |\n`).join('')
+}
+
+function share(count: number, all: number): string {
+  return all === 0 ? '–' : `${((100 * count) / all).toFixed(1)} %`
+}
+
+const page = join(root, 'docs/hl7v2.md')
+const place = /(?<=<!-- coverage -->\n)[\s\S]*(?=<!-- \/coverage -->)/
+
+/** The table as the page has it. */
+export function printedTable(): string {
+  return place.exec(readFileSync(page, 'utf8'))?.[0] ?? ''
+}
+
 if (import.meta.main) {
-  const say = (line: string) => process.stdout.write(`${line}\n`)
-  for (const [kind, { messages, refused, fields }] of await coverageOfAll()) {
-    const counts = coverageCounts(fields)
-    const share = (count: number) => `${((100 * count) / (fields.length || 1)).toFixed(1)} %`
-    say(
-      `${kind}: ${messages - refused.length} of ${messages} messages taken, ${fields.length} fields: ` +
-        `${share(counts.mapped)} mapped, ${share(counts.ignored)} ignored by rule, ${share(counts.unknown)} unknown`,
-    )
-    const unknown = new Set(
-      fields.filter(({ state }) => state === 'unknown').map((each) => `${each.segment}-${each.field}`),
-    )
-    if (unknown.size > 0) say(`  unknown: ${[...unknown].join(' ')}`)
-    const unread = new Set(
-      fields.flatMap((each) =>
-        (each.unread ?? []).map((component) => `${each.segment}-${each.field}.${component}`),
-      ),
-    )
-    if (unread.size > 0) say(`  components nobody reads: ${[...unread].join(' ')}`)
-    for (const reason of refused) say(`  refused ${reason}`)
+  const all = await coverageOfAll()
+  if (process.argv.includes('--write')) {
+    writeFileSync(page, readFileSync(page, 'utf8').replace(place, coverageTable(all)))
   }
+  process.stdout.write(`${coverageTable(all)}${[...all].map(detailsOf).join('')}`)
+}
+
+function detailsOf([kind, { refused, fields }]: [string, TypeCoverage]): string {
+  const unknown = fields
+    .filter(({ state }) => state === 'unknown')
+    .map((each) => `${each.segment}-${each.field}`)
+  const unread = fields.flatMap((each) =>
+    (each.unread ?? []).map((component) => `${each.segment}-${each.field}.${component}`),
+  )
+  const lines = [
+    ...(unknown.length > 0 ? [`unknown: ${[...new Set(unknown)].join(' ')}`] : []),
+    ...(unread.length > 0 ? [`components nobody reads: ${[...new Set(unread)].join(' ')}`] : []),
+    ...refused.map((each) => `refused ${each}`),
+  ]
+  return lines.map((line) => `${kind}  ${line}\n`).join('')
 }

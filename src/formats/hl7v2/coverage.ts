@@ -2,7 +2,8 @@ import type { SourceRepetition, SourceSegment, SourceTree } from './source.ts'
 
 /**
  * Why a place is not mapped, by `SEG`, `SEG-n` or `SEG-n.c`, or only where the segment stands under another one, by
- * `RXE/RXR` or `RXE/RXR-1`: mappings/ignored/*.json. The narrower place wins.
+ * `RXE/RXR` or `RXE/RXR-1`; `NK1-4[2]` speaks of all repetitions after the first: mappings/ignored/*.json. The narrower
+ * place wins.
  */
 export type IgnoreTable = Readonly<Record<string, string>>
 
