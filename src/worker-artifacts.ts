@@ -7,6 +7,8 @@ import allergyCriticalityJson from '../mappings/allergy-criticality.json'
 import allergySeverityJson from '../mappings/allergy-severity.json'
 import answerAbsenceJson from '../mappings/answer-absence.json'
 import answersStatusJson from '../mappings/answers-status.json'
+import appointmentStatusJson from '../mappings/appointment-status.json'
+import appointmentJsonata from '../mappings/appointment.jsonata'
 import cancelAnswerJson from '../mappings/cancel-answer.json'
 import cancelRefusalJson from '../mappings/cancel-refusal.json'
 import codingSystemJson from '../mappings/coding-system.json'
@@ -20,6 +22,7 @@ import documentStatusJson from '../mappings/document-status.json'
 import doseUnitJson from '../mappings/dose-unit.json'
 import eligibilityOutcomeJson from '../mappings/eligibility-outcome.json'
 import eligibilityResultJsonata from '../mappings/eligibility-result.jsonata'
+import ignoredAppointmentJson from '../mappings/ignored/appointment.json'
 import ignoredDispenseJson from '../mappings/ignored/dispense.json'
 import ignoredDocumentMessageJson from '../mappings/ignored/document-message.json'
 import ignoredHl7v2Json from '../mappings/ignored/hl7v2.json'
@@ -59,6 +62,7 @@ import codeSystemAttestationMethodJson from '../profiles/CodeSystem-attestation-
 import codeSystemCancelOutcomeJson from '../profiles/CodeSystem-cancel-outcome.json'
 import codeSystemDispenseIssueJson from '../profiles/CodeSystem-dispense-issue.json'
 import codeSystemEligibilityResultJson from '../profiles/CodeSystem-eligibility-result.json'
+import codeSystemMirroredTaskJson from '../profiles/CodeSystem-mirrored-task.json'
 import codeSystemOrderEndReasonJson from '../profiles/CodeSystem-order-end-reason.json'
 import codeSystemPriceComponentJson from '../profiles/CodeSystem-price-component.json'
 import structureDefinitionConsentDirectiveJson from '../profiles/StructureDefinition-ConsentDirective.json'
@@ -94,6 +98,7 @@ import questionnaireWeightManagementScreeningJson from '../profiles/questionnair
  */
 export const bundledArtifacts: Artifacts = {
   mappings: new Map<string, string>([
+    ['appointment', appointmentJsonata],
     ['dispense', dispenseJsonata],
     ['document-message', documentMessageJsonata],
     ['eligibility-result', eligibilityResultJsonata],
@@ -113,6 +118,7 @@ export const bundledArtifacts: Artifacts = {
     ['allergy-severity', allergySeverityJson],
     ['answer-absence', answerAbsenceJson],
     ['answers-status', answersStatusJson],
+    ['appointment-status', appointmentStatusJson],
     ['cancel-answer', cancelAnswerJson],
     ['cancel-refusal', cancelRefusalJson],
     ['coding-system', codingSystemJson],
@@ -143,6 +149,7 @@ export const bundledArtifacts: Artifacts = {
     ['yes-no', yesNoJson],
   ]),
   ignored: new Map<string, Record<string, string>>([
+    ['appointment', ignoredAppointmentJson],
     ['dispense', ignoredDispenseJson],
     ['document-message', ignoredDocumentMessageJson],
     ['hl7v2', ignoredHl7v2Json],
@@ -158,6 +165,7 @@ export const bundledArtifacts: Artifacts = {
     codeSystemCancelOutcomeJson,
     codeSystemDispenseIssueJson,
     codeSystemEligibilityResultJson,
+    codeSystemMirroredTaskJson,
     codeSystemOrderEndReasonJson,
     codeSystemPriceComponentJson,
     structureDefinitionConsentDirectiveJson,

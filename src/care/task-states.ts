@@ -6,8 +6,11 @@ import { clinic, type Mover, pharmacies, prescribing } from './mover.ts'
 export type TaskStatus = Task['status']
 export type TaskState = TaskStatus | 'new'
 
-/** What a Task is about decides who may move it how. `work` is everything else, most of it for the clinic's own people. */
-export const taskKinds = ['fulfil', 'cancel', 'renewal', 'work', 'review'] as const
+/**
+ * What a Task is about decides who may move it how. `mirror` is what another system keeps and tells of, an appointment or
+ * a referral; `work` is everything else, most of it for the clinic's own people.
+ */
+export const taskKinds = ['fulfil', 'cancel', 'renewal', 'work', 'review', 'mirror'] as const
 export type TaskKind = (typeof taskKinds)[number]
 
 export type TaskGuard =
@@ -34,6 +37,9 @@ const system: readonly Mover[] = ['system']
 const holder: readonly Mover[] = [...pharmacies, ...system]
 const officer: readonly Mover[] = ['privacy-officer']
 const staff: readonly Mover[] = [...clinic, ...system]
+
+/** Interfaces, by which other systems tell what became of what they keep. */
+const feeds: readonly Mover[] = ['platform', 'ehr', 'system']
 
 const alive = ['draft', 'requested', 'received', 'accepted', 'ready', 'in-progress', 'on-hold'] as const
 const ended = ['rejected', 'cancelled', 'failed', 'completed'] as const
@@ -133,7 +139,15 @@ const taskMoves: Readonly<Record<TaskKind, readonly TaskMove[]>> = {
     move(['requested'], 'in-progress', officer),
     move(['requested', 'in-progress'], 'completed', officer, 'reason'),
   ],
+  // Its states are the other system's, and come by its interface in whatever order that tells of them.
+  mirror: [
+    ...alive.map((state) => move(['new', ...alive], state, feeds)),
+    ...ended.map((state) => move(['new', ...alive], state, feeds)),
+    move(['new', ...alive, ...ended], 'entered-in-error', feeds),
+  ],
 }
+
+const mirrorSystem = 'https://postern.health/fhir/CodeSystem/mirrored-task'
 
 const kindCodes: Readonly<Record<string, TaskKind>> = {
   'http://hl7.org/fhir/CodeSystem/task-code|fulfill': 'fulfil',
@@ -141,6 +155,8 @@ const kindCodes: Readonly<Record<string, TaskKind>> = {
   // What else the holder of an order is asked to do, and answers in the same way.
   'http://hl7.org/fhir/CodeSystem/task-code|suspend': 'cancel',
   'http://hl7.org/fhir/CodeSystem/task-code|resume': 'cancel',
+  [`${mirrorSystem}|appointment`]: 'mirror',
+  [`${mirrorSystem}|referral`]: 'mirror',
   // Renewal of prescription; R4's task-code has no word for it.
   'http://snomed.info/sct|103742009': 'renewal',
 }

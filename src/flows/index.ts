@@ -1,4 +1,5 @@
 import type { Flow } from '#core/flow.ts'
+import { appointment } from './appointment.ts'
 import { dispense } from './dispense.ts'
 import { dispenseAnswer } from './dispense-answer.ts'
 import { documentMessage } from './document-message.ts'
@@ -32,4 +33,5 @@ export const flows = [
   observationResult,
   patientRecord,
   patientMerge,
+  appointment,
 ] as readonly Flow[]

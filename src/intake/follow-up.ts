@@ -71,8 +71,10 @@ export async function withFollowUps(
   return { ...all, results }
 }
 
+/** What another system keeps (an appointment) is about nothing here. */
 function isAboutOthers(resource: Identified, own: ReadonlySet<string>): resource is Identified<Task> {
-  return resource.resourceType === 'Task' && !own.has(resource.focus?.reference ?? '')
+  if (resource.resourceType !== 'Task' || kindOf(resource) === 'mirror') return false
+  return !own.has(resource.focus?.reference ?? '')
 }
 
 type Ports = Parameters<typeof consequencesOf>[0]

@@ -42,6 +42,7 @@ const people: Readonly<Record<string, string>> = {
   drafter: 'ehr clinician prescriber platform system',
   system: 'system',
   officer: 'privacy-officer',
+  feed: 'platform ehr system',
   anybody: 'patient pharmacy pharmacist platform ehr clinician prescriber system',
   patient: 'patient',
   'prescriber alone': 'prescriber',
@@ -103,6 +104,13 @@ const reference: Readonly<Record<TaskKind, Readonly<Record<string, string>>>> = 
     'requested > in-progress': 'officer',
     'requested in-progress > completed': 'officer',
   },
+  // Ours: an appointment or a referral is moved in the system that keeps it, and told by its interface.
+  mirror: {
+    'new draft requested received accepted ready in-progress on-hold > draft requested received accepted ready in-progress on-hold rejected cancelled failed completed':
+      'feed',
+    'new draft requested received accepted ready in-progress on-hold rejected cancelled failed completed > entered-in-error':
+      'feed',
+  },
 }
 
 const cells = new Map<string, Set<string>>()
@@ -116,8 +124,8 @@ for (const kind of taskKinds) {
           new Set(who.split('|').flatMap((each) => (people[each] ?? '').split(' '))),
         )
   }
-  // What waits for a privacy officer is nobody's mistake to take back.
-  if (kind === 'review') continue
+  // What waits for a privacy officer is nobody's mistake to take back, and what is mirrored its teller's alone.
+  if (kind === 'review' || kind === 'mirror') continue
   for (const from of statuses.filter((status) => status !== 'entered-in-error'))
     cells.set(`${kind} ${from} entered-in-error`, new Set(['ehr', 'prescriber', 'requester']))
 }
@@ -195,9 +203,10 @@ it('the kind of a Task is what its code says, by system and code', () => {
     [taskCode, 'abort'],
     [taskCode, 'suspend'],
     ['http://snomed.info/sct', '103742009'],
+    ['https://postern.health/fhir/CodeSystem/mirrored-task', 'appointment'],
     ['urn:other', 'fulfill'],
     [taskCode, 'approve'],
   ].map(([system = '', code = '']) => kindOf({ code: { coding: [{ system, code }] } }))
-  expect(kinds).toEqual(['fulfil', 'cancel', 'cancel', 'renewal', 'work', 'work'])
+  expect(kinds).toEqual(['fulfil', 'cancel', 'cancel', 'renewal', 'mirror', 'work', 'work'])
   expect(kindOf({})).toBe('work')
 })

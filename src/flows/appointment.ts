@@ -1,0 +1,86 @@
+import { Failure, type Issue } from '#core/failure.ts'
+import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
+import { decodeText } from '#formats/hl7v2/charset.ts'
+import { readMessage } from '#formats/hl7v2/message.ts'
+import { type SourceSegment, type SourceTree, sourceTree } from '#formats/hl7v2/source.ts'
+import { segmentsNamed } from './hl7v2-observers.ts'
+import { fieldOf, patientParty, practitionerParty } from './hl7v2-people.ts'
+import { reviseMirror } from './mirrored-task.ts'
+
+interface Appointment extends SourceTree {
+  timeZone: string
+  /** MSH-4, of which our own identifier systems for this sender's numbers are made. */
+  facility: string
+  SCH: SourceSegment[]
+}
+
+type Rule = CareRule<Appointment>
+
+/** S23 and S24 are about a schedule, S25 is none, and neither has a patient. */
+const triggers = [12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 26]
+
+/**
+ * SIU^S12–S22 and S26: an appointment is a Task that mirrors what the scheduling system keeps. Its number (SCH-2, else
+ * SCH-1) says which one a later event is about (HL7 v2.5.1 §10.4).
+ */
+export const appointment: Flow<Appointment> = {
+  name: 'appointment',
+  title: 'Appointment (HL7 v2)',
+  door: { kind: 'hl7v2', messageTypes: triggers.map((trigger) => `SIU^S${trigger}`) },
+  read: readAppointment,
+  messageId: (source) => source.controlId,
+  primary: 'Task',
+  parties: partiesOf,
+  earlier: earlierAppointment,
+  rules: [hasWhatAnAppointmentNeeds],
+  mapping: 'appointment',
+  profiles: {},
+  receivers: [{ role: 'ehr', types: ['Task'] }],
+  revisions: { Task: reviseMirror },
+}
+
+function readAppointment(body: Uint8Array, { timeZone }: ReadContext): Appointment {
+  const { text, charset } = decodeText(body)
+  const tree = sourceTree(readMessage(text, charset))
+  const [sender] = fieldOf(tree.MSH, 4)
+  const facility = sender?._1 ?? sender?._2 ?? 'unknown'
+  return { ...tree, timeZone, facility, SCH: segmentsNamed(tree.MSH, 'SCH') }
+}
+
+/** Who is to see the patient (AIP-3), else whom the filler names (SCH-16); who asked for it (SCH-12, else SCH-20). */
+function partiesOf({ facility, PID, SCH: [sch] }: Appointment): Party[] {
+  const seeing = PID ? segmentsNamed(PID, 'AIP').map((aip) => fieldOf(aip, 3)[0] ?? {}) : []
+  const [owner] = [...seeing, ...fieldOf(sch, 16)].filter((each) => each._1)
+  const [requester] = [...fieldOf(sch, 12), ...fieldOf(sch, 20)].filter((each) => each._1)
+  return [
+    PID && patientParty(facility, PID),
+    practitionerParty(facility, 'owner', owner),
+    practitionerParty(facility, 'requester', requester),
+    ...seeing.map((each, index) => practitionerParty(facility, `person-${index}`, each)),
+  ].filter((party) => party !== undefined)
+}
+
+/** An event may be the first that is heard of an appointment, but what is taken back has to be there. */
+function earlierAppointment({ facility, trigger, SCH: [sch] }: Appointment): EarlierLink[] {
+  const number = [...fieldOf(sch, 2), ...fieldOf(sch, 1)][0]?._1
+  if (number === undefined) return []
+  const key = { name: 'SCH-2', number: `${facility}|${number}` }
+  return [{ slot: 'appointment', type: 'Task', key, place: 'SCH-2', required: trigger === 'S17' }]
+}
+
+function hasWhatAnAppointmentNeeds({ PID, SCH }: Appointment): ReturnType<Rule> {
+  const needs = [
+    [SCH.length === 1, 'SCH', 'One appointment a message'],
+    [
+      [...fieldOf(SCH[0], 2), ...fieldOf(SCH[0], 1)][0]?._1,
+      'SCH-2',
+      'The number is required (SCH-2 or SCH-1)',
+    ],
+    [fieldOf(PID, 3).some((value) => value._1), 'PID-3', 'A patient identifier is required'],
+  ] as const
+  const issues = needs.flatMap(([is, expression, text]): Issue[] =>
+    is ? [] : [{ code: 'required', text, expression }],
+  )
+  if (issues.length > 0) throw new Failure('invalid', issues)
+  return { keep: true }
+}
