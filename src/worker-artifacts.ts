@@ -1,6 +1,8 @@
 // biome-ignore-all assist/source/organizeImports: in the order of the folders, as the test writes them
 import type { Artifacts } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
+import administrationStatusJson from '../mappings/administration-status.json'
+import administrationJsonata from '../mappings/administration.jsonata'
 import administrativeSexJson from '../mappings/administrative-sex.json'
 import allergyCategoryJson from '../mappings/allergy-category.json'
 import allergyCriticalityJson from '../mappings/allergy-criticality.json'
@@ -22,6 +24,7 @@ import documentStatusJson from '../mappings/document-status.json'
 import doseUnitJson from '../mappings/dose-unit.json'
 import eligibilityOutcomeJson from '../mappings/eligibility-outcome.json'
 import eligibilityResultJsonata from '../mappings/eligibility-result.jsonata'
+import ignoredAdministrationJson from '../mappings/ignored/administration.json'
 import ignoredAppointmentJson from '../mappings/ignored/appointment.json'
 import ignoredDispenseJson from '../mappings/ignored/dispense.json'
 import ignoredDocumentMessageJson from '../mappings/ignored/document-message.json'
@@ -98,6 +101,7 @@ import questionnaireWeightManagementScreeningJson from '../profiles/questionnair
  */
 export const bundledArtifacts: Artifacts = {
   mappings: new Map<string, string>([
+    ['administration', administrationJsonata],
     ['appointment', appointmentJsonata],
     ['dispense', dispenseJsonata],
     ['document-message', documentMessageJsonata],
@@ -112,6 +116,7 @@ export const bundledArtifacts: Artifacts = {
     ['secure-message', secureMessageJsonata],
   ]),
   conceptMaps: new Map<string, unknown>([
+    ['administration-status', administrationStatusJson],
     ['administrative-sex', administrativeSexJson],
     ['allergy-category', allergyCategoryJson],
     ['allergy-criticality', allergyCriticalityJson],
@@ -149,6 +154,7 @@ export const bundledArtifacts: Artifacts = {
     ['yes-no', yesNoJson],
   ]),
   ignored: new Map<string, Record<string, string>>([
+    ['administration', ignoredAdministrationJson],
     ['appointment', ignoredAppointmentJson],
     ['dispense', ignoredDispenseJson],
     ['document-message', ignoredDocumentMessageJson],

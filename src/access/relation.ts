@@ -53,6 +53,8 @@ export async function isPerformer(resource: Resource, setting: Setting): Promise
       return partiesOf(resource).some(isCaller)
     case 'MedicationDispense':
       return referencesAt(resource, 'performer.actor').some(isCaller) && isOfOwnOrders(resource, setting)
+    case 'MedicationAdministration':
+      return referencesAt(resource, 'request').length > 0 && isOfOwnOrders(resource, setting)
     case 'Patient':
       return (
         setting.patient !== undefined &&
@@ -63,10 +65,11 @@ export async function isPerformer(resource: Resource, setting: Setting): Promise
   }
 }
 
-/** Every order a dispense names is the caller's and of the same patient (R55), so no dispense can reach across. */
+/** Every order a dispense or administration names is the caller's and of the same patient (R55): none can reach across. */
 async function isOfOwnOrders(dispense: Resource, setting: Setting): Promise<boolean> {
   const isCaller = await identity(setting)
-  for (const order of referencesAt(dispense, 'authorizingPrescription')) {
+  const orders = ['authorizingPrescription', 'request'].flatMap((path) => referencesAt(dispense, path))
+  for (const order of orders) {
     const [type, id] = order.split('/')
     if (type !== 'MedicationRequest' || !id) return false
     const stored = await setting.store.read(type, id)

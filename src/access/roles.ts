@@ -100,7 +100,13 @@ const content: readonly ResourceType[] = ['Communication', 'QuestionnaireRespons
 const careTeamView: readonly Grant[] = [
   { types: ['Communication'], may: 'crus', condition: 'own' },
   {
-    types: ['QuestionnaireResponse', 'MedicationDispense', 'DetectedIssue', 'Provenance'],
+    types: [
+      'QuestionnaireResponse',
+      'MedicationDispense',
+      'MedicationAdministration',
+      'DetectedIssue',
+      'Provenance',
+    ],
     may: 'rs',
     condition: 'own',
   },
@@ -114,6 +120,7 @@ const careTeamView: readonly Grant[] = [
 const pharmacyView: readonly Grant[] = [
   { types: ['MedicationRequest'], may: 'rs', condition: 'performer', fields: prescriptionFields },
   { types: ['MedicationDispense'], may: 'crus', condition: 'performer' },
+  { types: ['MedicationAdministration'], may: 'crs', condition: 'performer' },
   { types: ['Task'], may: 'crus', condition: 'performer', fields: fulfilmentFields },
   { types: ['Patient'], may: 'rs', condition: 'performer', fields: demographics },
   { types: [...directory, 'Medication'], may: 'rs', condition: 'any' },
@@ -132,7 +139,7 @@ export const table: Readonly<Record<Role, readonly Grant[]>> = {
   ehr: [
     ...careTeamView,
     { types: ['MedicationRequest'], may: 'rs', condition: 'own' },
-    { types: ['MedicationRequest', 'Task'], may: 'c', condition: 'any' },
+    { types: ['MedicationRequest', 'MedicationAdministration', 'Task'], may: 'c', condition: 'any' },
   ],
   // Sees its own orders and tells what became of them; never changes an order (R13).
   pharmacy: pharmacyView,
@@ -149,14 +156,22 @@ export const table: Readonly<Record<Role, readonly Grant[]>> = {
   ],
   patient: [
     { types: ['Communication', 'QuestionnaireResponse', 'Task'], may: 'crs', condition: 'self' },
-    { types: ['MedicationRequest', 'MedicationDispense'], may: 'rs', condition: 'self' },
+    {
+      types: ['MedicationRequest', 'MedicationDispense', 'MedicationAdministration'],
+      may: 'rs',
+      condition: 'self',
+    },
     { types: ['Patient', 'CareTeam', 'RelatedPerson'], may: 'rs', condition: 'self' },
     { types: ['Consent'], may: 'crus', condition: 'self' },
     { types: [...directory, ...catalogue], may: 'rs', condition: 'any' },
   ],
   // Acts for a patient only while a consent says so (CON12).
   proxy: [
-    { types: [...content, 'MedicationDispense', 'Task', 'Patient'], may: 'rs', condition: 'consent' },
+    {
+      types: [...content, 'MedicationDispense', 'MedicationAdministration', 'Task', 'Patient'],
+      may: 'rs',
+      condition: 'consent',
+    },
     { types: [...directory, ...catalogue], may: 'rs', condition: 'any' },
   ],
   operator: [

@@ -11,6 +11,7 @@ const subjects: Record<string, string[]> = {
   QuestionnaireResponse: ['subject', 'source'],
   MedicationRequest: ['subject'],
   MedicationDispense: ['subject'],
+  MedicationAdministration: ['subject'],
   Task: ['for'],
   Consent: ['patient'],
   CareTeam: ['subject'],

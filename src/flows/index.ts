@@ -1,4 +1,5 @@
 import type { Flow } from '#core/flow.ts'
+import { administration } from './administration.ts'
 import { appointment } from './appointment.ts'
 import { dispense } from './dispense.ts'
 import { dispenseAnswer } from './dispense-answer.ts'
@@ -29,6 +30,7 @@ export const flows = [
   orderNotice,
   dispenseAnswer,
   dispense,
+  administration,
   documentMessage,
   observationResult,
   patientRecord,

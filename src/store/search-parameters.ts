@@ -146,6 +146,17 @@ export const searchParameters: Readonly<Record<string, readonly SearchParameter[
     date('whenhandedover', 'whenHandedOver'),
     date('whenprepared', 'whenPrepared'),
   ],
+  MedicationAdministration: [
+    patient('subject'),
+    reference('subject', 'subject', ['Patient', 'Group']),
+    identifier,
+    status,
+    telling(token('code', 'medicationCodeableConcept')),
+    telling(reference('medication', 'medicationReference', ['Medication'])),
+    reference('request', 'request', ['MedicationRequest']),
+    reference('performer', 'performer.actor', people),
+    date('effective-time', 'effectiveDateTime', 'effectivePeriod'),
+  ],
   Patient: [
     identifier,
     active,

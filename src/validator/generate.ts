@@ -25,7 +25,7 @@ import { expandValueSet } from './value-set.ts'
 const served =
   `Patient Practitioner PractitionerRole Organization RelatedPerson Group CareTeam Endpoint Device
   Communication CommunicationRequest Questionnaire QuestionnaireResponse Medication MedicationRequest
-  MedicationDispense Task Flag DetectedIssue Encounter EpisodeOfCare Coverage Consent Provenance AuditEvent
+  MedicationDispense MedicationAdministration Task Flag DetectedIssue Encounter EpisodeOfCare Coverage Consent Provenance AuditEvent
   DocumentReference Binary Subscription OperationOutcome Bundle MessageHeader ConceptMap CodeSystem ValueSet
   StructureDefinition SearchParameter CapabilityStatement Parameters Location
   AllergyIntolerance Condition Observation`.split(/\s+/)

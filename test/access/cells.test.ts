@@ -54,6 +54,14 @@ function resourcesOf(patient: string, clinic: string, pharmacy: string): Record<
       authorizingPrescription: [to(`MedicationRequest/${patient}`)],
       whenHandedOver: '2026-02-01T08:00:00Z',
     },
+    MedicationAdministration: {
+      status: 'completed',
+      subject,
+      medicationCodeableConcept: drug,
+      effectiveDateTime: '2026-02-01T08:00:00Z',
+      performer: [{ actor: to(`Practitioner/of-${patient}`) }],
+      request: to(`MedicationRequest/${patient}`),
+    },
     Patient: {
       active: true,
       managingOrganization: to(clinic),
@@ -167,12 +175,13 @@ describe('the role table', () => {
     )
     const catalogues = (letters: string) =>
       `Practitioner.${letters} PractitionerRole.${letters} Organization.${letters} Medication.${letters}`
-    const team = (orders: string, tasks: string) =>
-      `Communication.crus QuestionnaireResponse.rs MedicationRequest.${orders} MedicationDispense.rs Patient.rs ` +
+    const team = (orders: string, tasks: string, administrations = 'rs') =>
+      `Communication.crus QuestionnaireResponse.rs MedicationRequest.${orders} MedicationDispense.rs ` +
+      `MedicationAdministration.${administrations} Patient.rs ` +
       `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Group.rs Task.${tasks} Consent.rs Provenance.rs DetectedIssue.rs Questionnaire.rs`
-    const pharmacy = `MedicationRequest.rs MedicationDispense.crus Patient.rs ${catalogues('rs')} Task.crus`
+    const pharmacy = `MedicationRequest.rs MedicationDispense.crus MedicationAdministration.crs Patient.rs ${catalogues('rs')} Task.crus`
     expect(written).toEqual({
-      ehr: team('crs', 'crus'),
+      ehr: team('crs', 'crus', 'crs'),
       clinician: team('rs', 'crus'),
       prescriber: team('crus', 'crus'),
       pharmacy,
@@ -181,10 +190,10 @@ describe('the role table', () => {
         'Communication.c QuestionnaireResponse.c MedicationRequest.c Patient.cruds RelatedPerson.cruds ' +
         `${catalogues('cruds')} CareTeam.cruds Group.cruds Task.c Consent.cruds Questionnaire.cruds`,
       patient:
-        'Communication.crs QuestionnaireResponse.crs MedicationRequest.rs MedicationDispense.rs Patient.rs ' +
+        'Communication.crs QuestionnaireResponse.crs MedicationRequest.rs MedicationDispense.rs MedicationAdministration.rs Patient.rs ' +
         `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Task.crs Consent.crus Questionnaire.rs`,
       proxy:
-        'Communication.rs QuestionnaireResponse.rs MedicationRequest.rs MedicationDispense.rs Patient.rs ' +
+        'Communication.rs QuestionnaireResponse.rs MedicationRequest.rs MedicationDispense.rs MedicationAdministration.rs Patient.rs ' +
         `${catalogues('rs')} Task.rs Questionnaire.rs`,
       operator: `${catalogues('cruds')} Device.cruds Questionnaire.cruds`,
       auditor: 'AuditEvent.rs',

@@ -54,6 +54,7 @@ const requiredElements = table({
   QuestionnaireResponse: 'status',
   MedicationRequest: 'status intent doNotPerform medication[x] subject',
   MedicationDispense: 'status medication[x]',
+  MedicationAdministration: 'status medication[x] subject effective[x]',
   Patient: 'active deceased[x] link',
   RelatedPerson: 'active patient',
   Medication: 'status',
@@ -75,6 +76,7 @@ const summaryElements = table({
   MedicationRequest:
     'identifier status intent priority doNotPerform reported[x] medication[x] subject authoredOn requester performerType instantiatesCanonical instantiatesUri basedOn groupIdentifier',
   MedicationDispense: 'status medication[x] subject whenPrepared',
+  MedicationAdministration: 'instantiates partOf status medication[x] subject effective[x] performer',
   Patient: 'identifier active name telecom gender birthDate deceased[x] address managingOrganization link',
   RelatedPerson: 'identifier active patient relationship name telecom gender birthDate address',
   Practitioner: 'identifier active name telecom address gender birthDate',

@@ -1,0 +1,80 @@
+import { Failure, type Issue } from '#core/failure.ts'
+import type { CareRule, Flow, Party, ReadContext } from '#core/flow.ts'
+import { decodeText } from '#formats/hl7v2/charset.ts'
+import { readMessage } from '#formats/hl7v2/message.ts'
+import { sourceTree } from '#formats/hl7v2/source.ts'
+import { fieldOf, patientParty, practitionerParty } from './hl7v2-people.ts'
+import { orderLinkOf } from './order-number.ts'
+import type { PrescriptionOrder } from './prescription-order-source.ts'
+
+type Rule = CareRule<PrescriptionOrder>
+
+/**
+ * RAS^O17, pharmacy/treatment administration: one MedicationAdministration for each RXA, on the order of ours that it
+ * names. What was given is a fact; it moves no order and no dispense.
+ */
+export const administration: Flow<PrescriptionOrder> = {
+  name: 'administration',
+  title: 'Administration (HL7 v2)',
+  door: { kind: 'hl7v2', messageTypes: ['RAS^O17'] },
+  read: readAdministration,
+  messageId: (source) => source.controlId,
+  primary: 'MedicationAdministration',
+  parties: ({ facility, PID, orders }): Party[] =>
+    [
+      PID && patientParty(facility, PID),
+      ...orders.map(({ RXA }, index) => practitionerParty(facility, `giver-${index}`, fieldOf(RXA, 10)[0])),
+    ].filter((party) => party !== undefined),
+  orders: ({ facility, orders }) => orders.map((order, index) => orderLinkOf(facility, order, index)),
+  rules: [onlyWhatHappened, hasWhatItTells],
+  mapping: 'administration',
+  profiles: {},
+  receivers: [{ role: 'ehr', types: ['MedicationAdministration'] }],
+}
+
+function readAdministration(body: Uint8Array, { timeZone }: ReadContext): PrescriptionOrder {
+  const { text, charset } = decodeText(body)
+  const tree = sourceTree(readMessage(text, charset))
+  const [sender] = fieldOf(tree.MSH, 4)
+  return { ...tree, timeZone, facility: sender?._1 ?? sender?._2 ?? 'unknown' }
+}
+
+/** ORC-1 (table 0119) and RXA-21 (table 0206): what is told is new; what was told is not changed by a later message. */
+function onlyWhatHappened({ orders }: PrescriptionOrder): ReturnType<Rule> {
+  const issues = orders.flatMap(({ ORC, RXA }, index): Issue[] => {
+    const found: Issue[] = []
+    if (!['RE', 'NW', 'OK'].includes(fieldOf(ORC, 1)[0]?._1 ?? '')) {
+      const text = 'Only what was given or not given (ORC-1 = RE, NW or OK) is understood'
+      found.push({ text, expression: `ORC[${index + 1}]-1` })
+    }
+    if ((fieldOf(RXA, 21)[0]?._1 ?? 'A') !== 'A') {
+      const text = 'Only additions (RXA-21 = A) are understood'
+      found.push({ text, expression: `RXA[${index + 1}]-21` })
+    }
+    return found
+  })
+  if (issues.length > 0) throw new Failure('unsupported', issues)
+  return { keep: true }
+}
+
+function hasWhatItTells({ PID, orders }: PrescriptionOrder): ReturnType<Rule> {
+  const issues: Issue[] = []
+  const requireField = (is: boolean, expression: string, text: string) => {
+    if (!is) issues.push({ code: 'required', text, expression })
+  }
+  const hasPatient = fieldOf(PID, 3).some((value) => value._1)
+  requireField(hasPatient, 'PID-3', 'A patient identifier is required')
+  requireField(orders.length > 0, 'ORC', 'An administration is required')
+  for (const [index, { RXA }] of orders.entries()) {
+    const place = `RXA[${index + 1}]`
+    requireField(RXA !== undefined, place, 'RXA is required')
+    if (!RXA) continue
+    requireField(fieldOf(RXA, 3).length > 0, `${place}-3`, 'When it was given is required')
+    requireField(fieldOf(RXA, 5).length > 0, `${place}-5`, 'What was given is required')
+    const amount = fieldOf(RXA, 6)[0]?._1 ?? ''
+    if (amount !== '' && !/^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(amount))
+      issues.push({ code: 'value', text: 'must be a number without unit', expression: `${place}-6` })
+  }
+  if (issues.length > 0) throw new Failure('invalid', issues)
+  return { keep: true }
+}
