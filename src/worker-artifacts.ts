@@ -15,6 +15,8 @@ import cancelAnswerJson from '../mappings/cancel-answer.json'
 import cancelRefusalJson from '../mappings/cancel-refusal.json'
 import codingSystemJson from '../mappings/coding-system.json'
 import confidentialityJson from '../mappings/confidentiality.json'
+import consentDirectiveJsonata from '../mappings/consent-directive.jsonata'
+import consentStatusJson from '../mappings/consent-status.json'
 import dispenseStatusJson from '../mappings/dispense-status.json'
 import dispenseTypeJson from '../mappings/dispense-type.json'
 import dispenseJsonata from '../mappings/dispense.jsonata'
@@ -103,6 +105,7 @@ export const bundledArtifacts: Artifacts = {
   mappings: new Map<string, string>([
     ['administration', administrationJsonata],
     ['appointment', appointmentJsonata],
+    ['consent-directive', consentDirectiveJsonata],
     ['dispense', dispenseJsonata],
     ['document-message', documentMessageJsonata],
     ['eligibility-result', eligibilityResultJsonata],
@@ -128,6 +131,7 @@ export const bundledArtifacts: Artifacts = {
     ['cancel-refusal', cancelRefusalJson],
     ['coding-system', codingSystemJson],
     ['confidentiality', confidentialityJson],
+    ['consent-status', consentStatusJson],
     ['dispense-status', dispenseStatusJson],
     ['dispense-type', dispenseTypeJson],
     ['document-availability', documentAvailabilityJson],

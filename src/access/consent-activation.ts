@@ -31,3 +31,15 @@ export function checkLabelSystems(consent: Consent): Issue[] {
   visit(consent.provision, 'Consent.provision')
   return issues
 }
+
+/** In force and readable, and it lets somebody see something. */
+export function opens(consent: Consent): boolean {
+  const { inForce, root } = readConsent(consent)
+  return inForce && root !== undefined && [root, ...root.exceptions].some(({ permits }) => permits)
+}
+
+/** In force, and it keeps something from somebody; what cannot be read keeps everything. */
+export function restricts(consent: Consent): boolean {
+  const { inForce, root } = readConsent(consent)
+  return inForce && (!root || [root, ...root.exceptions].some(({ permits }) => !permits))
+}

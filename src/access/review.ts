@@ -5,6 +5,8 @@ import { type Identified, type Reference, type Resource, versioned } from '#core
 export const reviewTexts = {
   'consent-not-computable':
     'This consent cannot be carried out as written. It is taken as a refusal of everything until somebody reads it.',
+  'consent-to-confirm':
+    'A message tells of a consent that would change what is refused, or of one that is not known here. Read it and decide.',
   'break-glass': 'Somebody broke the glass to this record. Read the reason in the audit log and sign it off.',
 } as const
 

@@ -24,6 +24,8 @@ export interface Change {
   previous?: Identified | undefined
   /** Milliseconds since the epoch. */
   at: number
+  /** Mapped from a message: its sender told of it, and wrote nothing itself. */
+  told?: true
 }
 
 /** What a write comes to. All of it is one commit. */

@@ -26,6 +26,11 @@ export interface Flow<Source = unknown> {
   attestation?(source: Source): Attestation | undefined
   /** `mappings/<name>.jsonata` */
   mapping: string
+  /**
+   * Further mappings, for what may stand in messages of several flows (`consent-directive`). Each is asked after the
+   * first, may make nothing, and gives the same `$keyed` ids in every flow.
+   */
+  parts?: readonly string[]
   /** Profile canonical that each mapped resource type must meet. */
   profiles: Partial<Record<ResourceType, string>>
   receivers: readonly Receiver[]

@@ -3,7 +3,8 @@ import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow
 import { decodeText } from '#formats/hl7v2/charset.ts'
 import { readMessage } from '#formats/hl7v2/message.ts'
 import { type SourceSegment, type SourceTree, sourceTree } from '#formats/hl7v2/source.ts'
-import { fieldOf, patientParty, practitionerParty } from './hl7v2-people.ts'
+import { reviseConsent } from './consent-revision.ts'
+import { fieldOf, patientParty, practitionerParty, segmentsNamed } from './hl7v2-people.ts'
 import { reviseMessage } from './message-revision.ts'
 
 /** The message as its tree, and its document wherever an order before it put it. */
@@ -13,6 +14,7 @@ interface DocumentMessage extends SourceTree {
   facility: string
   TXA: SourceSegment[]
   OBX: SourceSegment[]
+  CON: SourceSegment[]
 }
 
 type Rule = CareRule<DocumentMessage>
@@ -33,23 +35,19 @@ export const documentMessage: Flow<DocumentMessage> = {
   earlier: earlierDocuments,
   rules: [onlyReadableContent, onlyAvailable, hasWhatAMessageNeeds],
   mapping: 'document-message',
+  parts: ['consent-directive'],
   profiles: { Communication: 'https://postern.health/fhir/StructureDefinition/SecureMessage' },
   receivers: [{ role: 'ehr', types: ['Communication'] }],
-  revisions: { Communication: reviseMessage },
+  revisions: { Communication: reviseMessage, Consent: reviseConsent },
 }
 
 function readDocument(body: Uint8Array, { timeZone }: ReadContext): DocumentMessage {
   const { text, charset } = decodeText(body)
   const tree = sourceTree(readMessage(text, charset))
   const [sender] = fieldOf(tree.MSH, 4)
-  const owners = [tree.MSH, tree.PID, ...tree.orders.flatMap((order) => Object.values(order))]
-  const named = (name: string) =>
-    owners.flatMap((owner) => {
-      const found = owner?.[name]
-      return Array.isArray(found) ? (found as SourceSegment[]) : []
-    })
+  const named = (name: string) => segmentsNamed(tree, name)
   const facility = sender?._1 ?? sender?._2 ?? 'unknown'
-  return { ...tree, timeZone, facility, TXA: named('TXA'), OBX: named('OBX') }
+  return { ...tree, timeZone, facility, TXA: named('TXA'), OBX: named('OBX'), CON: named('CON') }
 }
 
 function partiesOf({ facility, PID, TXA: [txa] }: DocumentMessage): Party[] {

@@ -1,7 +1,7 @@
 import type { Party } from '#core/flow.ts'
 import type { Resource } from '#core/resource.ts'
 import { fhirDate } from '#formats/hl7v2/date-time.ts'
-import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
+import type { SourceRepetition, SourceSegment, SourceTree } from '#formats/hl7v2/source.ts'
 import {
   addressOf,
   assignerOf,
@@ -16,6 +16,15 @@ import {
 export function fieldOf(segment: SourceSegment | undefined, field: number): SourceRepetition[] {
   const value = segment?.[`${segment._}_${field}`]
   return Array.isArray(value) ? (value as SourceRepetition[]).filter((each) => each._ !== undefined) : []
+}
+
+/** The segments of a name that stand under the header, the patient or an order, in the order of the message. */
+export function segmentsNamed(tree: SourceTree, name: string): SourceSegment[] {
+  const owners = [tree.MSH, tree.PID, ...tree.orders.flatMap((order) => Object.values(order))]
+  return owners.flatMap((owner) => {
+    const found = owner?.[name]
+    return Array.isArray(found) ? (found as SourceSegment[]) : []
+  })
 }
 
 const genders: Record<string, string> = {

@@ -29,6 +29,7 @@ export const patientMerge: Flow<PatientMessage> = {
   read: readMerge,
   parties: mergedParties,
   rules: [hasPatient, hasReplaced],
+  parts: [],
 }
 
 /** The PATIENT group repeats, and a record may take the place of several. */
@@ -51,7 +52,7 @@ function readMerge(body: Uint8Array, { timeZone }: ReadContext): PatientMessage 
       record.replaced.push({ slot: `replaced-${count++}`, MRG, identifiers: priorIdentifiers(PID, MRG) })
     }
   }
-  return { ...tree, timeZone, facility, records: [...records.values()] }
+  return { ...tree, timeZone, facility, records: [...records.values()], CON: [] }
 }
 
 /** A prior number whose kind nobody wrote is of the kind of the one that survives. */

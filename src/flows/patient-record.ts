@@ -8,7 +8,8 @@ import {
   type SourceTree,
   sourceTree,
 } from '#formats/hl7v2/source.ts'
-import { fieldOf, organizationParty, patientParty, practitionerParty } from './hl7v2-people.ts'
+import { reviseConsent } from './consent-revision.ts'
+import { fieldOf, organizationParty, patientParty, practitionerParty, segmentsNamed } from './hl7v2-people.ts'
 import { revisePatient } from './patient-revision.ts'
 
 /** A message about who patients are, whichever way it is to be read. */
@@ -17,6 +18,8 @@ export interface PatientMessage extends SourceTree {
   /** MSH-4, of which our own identifier systems for this sender's numbers are made. */
   facility: string
   records: PatientRecord[]
+  /** Consents, wherever they stand. */
+  CON: SourceSegment[]
 }
 
 /** One patient of the message, and the records whose place this one takes. */
@@ -47,16 +50,17 @@ export const patientRecord: Flow<PatientMessage> = {
   parties: (source) => source.records.flatMap((record) => partiesOf(source, record)),
   rules: [hasPatient],
   mapping: 'patient-record',
+  parts: ['consent-directive'],
   profiles: {},
   receivers: [],
-  revisions: { Patient: revisePatient },
+  revisions: { Patient: revisePatient, Consent: reviseConsent },
 }
 
 function readRecord(body: Uint8Array, { timeZone }: ReadContext): PatientMessage {
   const { text, charset } = decodeText(body)
   const tree = sourceTree(readMessage(text, charset))
   const records = tree.PID ? [{ slot: 'subject', PID: tree.PID, replaced: [] }] : []
-  return { ...tree, timeZone, facility: facilityOf(tree), records }
+  return { ...tree, timeZone, facility: facilityOf(tree), records, CON: segmentsNamed(tree, 'CON') }
 }
 
 export function facilityOf({ MSH }: SourceTree): string {

@@ -60,7 +60,7 @@ export async function withFollowUps(
     } else if (version === 1 && !spoken && !followed.has(resource.resourceType)) {
       all.results.push(write)
     } else {
-      const told = await consequencesOf(ports, { caller, resource, version, previous, at })
+      const told = await consequencesOf(ports, { caller, resource, version, previous, at, told: true })
       all.results.push(told.result)
       all.writes.push(...told.writes.filter((each) => each !== told.result))
       all.nonces.push(...(told.nonces ?? []))

@@ -93,39 +93,52 @@ export function createTransformer(ports: TransformPorts): Transformer {
   return {
     async transform(flow, source, context) {
       const artifacts = await ports.artifacts()
-      const { mapping, sha256 } = findMapping(flow.mapping, artifacts)
       const { caller, messageId } = context
       const sender = caller.clientId
       const recorded = new Date(context.received).toISOString()
       const attestation = flow.attestation?.(source)
-      const run = mappingRun({
-        messageId,
-        references: context.references,
-        derive: (...parts) => ports.deriveId(flow.name, sender, ...parts),
-        findTable: (name) => findTable(name, sender, artifacts),
-        findQuestionnaire: (canonical) => findQuestionnaire(canonical, artifacts),
-      })
       const authorised = isAuthorised(attestation, caller)
-      const input = { source, message: { id: messageId, sender, received: recorded, authorised } }
-      const made = resourcesOf(flow.mapping, await mapping.run(input, run.functions), run)
-      const resources = made.map((resource) =>
-        profiled(ports.restoreDecimals(resource) as Identified, flow.profiles),
-      )
+      const organization = caller.actors.find((actor) => actor.startsWith('Organization/'))
+      const message = { id: messageId, sender, organization, received: recorded, authorised }
+      const parts = []
+      for (const name of [flow.mapping, ...(flow.parts ?? [])]) {
+        const isPart = name !== flow.mapping
+        const { mapping, sha256 } = findMapping(name, artifacts)
+        const run = mappingRun({
+          messageId,
+          references: context.references,
+          derive: (...keys) => ports.deriveId(isPart ? name : flow.name, sender, ...keys),
+          findTable: (table) => findTable(table, sender, artifacts),
+          findQuestionnaire: (canonical) => findQuestionnaire(canonical, artifacts),
+        })
+        const value = await mapping.run({ source, message }, run.functions)
+        const made = isPart && value === undefined ? [] : resourcesOf(name, value, run)
+        parts.push({ name, sha256, run, made })
+      }
+      const [first] = parts
+      if (!first) throw new Failure('internal', `Flow ${flow.name} has no mapping`)
+      const resources = parts
+        .flatMap(({ made }) => made)
+        .map((resource) => profiled(ports.restoreDecimals(resource) as Identified, flow.profiles))
+      const used = parts.filter(({ name, made }) => name === flow.mapping || made.length > 0)
       const provenance = provenanceOf({
-        id: run.idAt('provenance'),
+        id: first.run.idAt('provenance'),
         resources,
         caller,
         recorded,
         sourceHash: ports.digest(context.body),
-        policies: [`https://postern.health/mapping/${flow.mapping}?sha256=${sha256}`, ...run.tables],
+        policies: [
+          ...used.map(({ name, sha256 }) => `https://postern.health/mapping/${name}?sha256=${sha256}`),
+          ...new Set(used.flatMap(({ run }) => run.tables)),
+        ],
         attestation,
         references: context.references,
       })
       return {
         resources: [...resources, provenance],
-        mapping: { name: flow.mapping, sha256 },
-        warnings: run.warnings,
-        unmapped: run.unmapped(),
+        mapping: { name: flow.mapping, sha256: first.sha256 },
+        warnings: parts.flatMap(({ run }) => run.warnings),
+        unmapped: parts.some(({ run }) => run.unmapped()),
       }
     },
   }
