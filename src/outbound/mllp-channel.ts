@@ -1,8 +1,17 @@
-import type { MedicationRequest, Patient, Practitioner, Task } from 'fhir/r4'
+import type {
+  Communication,
+  MedicationDispense,
+  MedicationRequest,
+  Patient,
+  Practitioner,
+  Task,
+} from 'fhir/r4'
 import type { MllpChannelSettings } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
 import type { Identified, Reference } from '#core/resource.ts'
-import { charsetLabel } from '#formats/hl7v2/dialect.ts'
+import { writeCommunicationMessage } from '#formats/hl7v2/communication-message.ts'
+import { charsetLabel, type Envelope } from '#formats/hl7v2/dialect.ts'
+import { writeDispenseMessage } from '#formats/hl7v2/dispense-message.ts'
 import { findSegment, readMessage } from '#formats/hl7v2/message.ts'
 import { type OrderControl, writeOrderMessage } from '#formats/hl7v2/order-message.ts'
 import type { Answer, Channel, Parcel } from './channel.ts'
@@ -17,7 +26,8 @@ const MAX_ORDERS = 100
 const DEFAULT_CONNECTIONS = 4
 
 /**
- * Sends each order of a parcel as an RDE^O11 and waits for its acknowledgement, one after the other. A repetition has
+ * Sends each order (RDE^O11 or OMP^O09), dispense (RDS^O13) and message (MDM^T02) of a parcel and waits for its
+ * acknowledgement, one after the other. A repetition has
  * the control ids (MSH-10) and bytes of the first try, by which a receiver knows it.
  */
 export function createMllpChannel({ sendMllp }: { sendMllp?: SendMllp }): Channel<MllpChannelSettings> {
@@ -75,28 +85,77 @@ async function messageOf(
   parcel: Parcel,
   dialect: MllpChannelSettings,
 ): Promise<string> {
+  const envelope = {
+    dialect,
+    controlId: parcel.id.replaceAll('-', '').slice(0, 18) + String(index).padStart(2, '0'),
+    at: parcel.created,
+  }
+  if (content.resourceType === 'MedicationDispense') return dispenseOf(content, envelope, parcel)
+  if (content.resourceType === 'Communication') return communicationOf(content, envelope, parcel)
   const { order: stored, control } = await orderOf(content, parcel)
   const order = await withMedication(stored, parcel)
-  const patient = await find(parcel, order.subject.reference)
-  // Who it is for is not to be left out: without a patient that may be shown there is nothing to send.
-  if (patient?.resourceType !== 'Patient') throw new Failure('forbidden', 'patient')
   const pharmacy = await find(parcel, order.dispenseRequest?.performer?.reference)
   return writeOrderMessage({
+    ...envelope,
     order,
     ...(control ? { control } : {}),
-    patient: patient as Patient,
+    patient: await patientFor(order, parcel),
     requester: await findPractitioner(parcel, order.requester?.reference),
     recorder: await findPractitioner(parcel, order.recorder?.reference),
     ...(pharmacy?.resourceType === 'Organization' ? { pharmacy } : {}),
     audience: parcel.destination.role,
-    dialect,
-    controlId: parcel.id.replaceAll('-', '').slice(0, 18) + String(index).padStart(2, '0'),
-    at: parcel.created,
   })
 }
 
-/** A Medication that stands on its own is taken into the order, as v2 has no other place for it. */
-async function withMedication(order: MedicationRequest, parcel: Parcel): Promise<MedicationRequest> {
+async function dispenseOf(stored: MedicationDispense, envelope: Envelope, parcel: Parcel): Promise<string> {
+  const dispense = await withMedication(stored, parcel)
+  const order = await find(parcel, dispense.authorizingPrescription?.[0]?.reference)
+  const people = await practitioners(parcel, dispense.performer?.map(({ actor }) => actor.reference) ?? [])
+  const [dispenser] = people
+  return writeDispenseMessage({
+    ...envelope,
+    dispense,
+    patient: await patientFor(dispense, parcel),
+    ...(order?.resourceType === 'MedicationRequest' ? { order } : {}),
+    ...(dispenser ? { dispenser } : {}),
+  })
+}
+
+async function communicationOf(
+  communication: Communication,
+  envelope: Envelope,
+  parcel: Parcel,
+): Promise<string> {
+  const sender = await findPractitioner(parcel, communication.sender?.reference)
+  return writeCommunicationMessage({
+    ...envelope,
+    communication,
+    patient: await patientFor(communication, parcel),
+    ...(sender ? { sender } : {}),
+    recipients: await practitioners(parcel, communication.recipient?.map(({ reference }) => reference) ?? []),
+  })
+}
+
+/** Who it is about is not to be left out: without a patient that may be shown there is nothing to send. */
+async function patientFor(content: { subject?: { reference?: string } }, parcel: Parcel): Promise<Patient> {
+  const patient = await find(parcel, content.subject?.reference)
+  if (patient?.resourceType !== 'Patient') throw new Failure('forbidden', 'patient')
+  return patient
+}
+
+async function practitioners(
+  parcel: Parcel,
+  references: readonly (string | undefined)[],
+): Promise<Practitioner[]> {
+  const found = await Promise.all(references.map((reference) => findPractitioner(parcel, reference)))
+  return found.filter((each) => each !== undefined)
+}
+
+/** A Medication that stands on its own is taken in, as v2 has no other place for it. */
+async function withMedication<R extends MedicationRequest | MedicationDispense>(
+  order: R,
+  parcel: Parcel,
+): Promise<R> {
   const reference = order.medicationReference?.reference
   if (reference === undefined || reference.startsWith('#')) return order
   const medication = await find(parcel, reference)

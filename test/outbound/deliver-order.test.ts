@@ -159,3 +159,17 @@ test('over FHIR, too, a pharmacy gets the order without reasons, notes or messag
   expect(order).toMatchObject({ dispenseRequest: { quantity: { value: 30 } } })
   expect(server.requests[0]?.body).not.toMatch(/canary|told in the chat|"note"|supportingInformation/)
 })
+
+test('an EHR that takes HL7 v2 gets a message as MDM^T02, in the version it asks for', async () => {
+  const server = kept(await startPharmacy())
+  const outbox = kept(await openOutbox())
+  const channel = { ...mllpAt(server), version: '2.7', charset: '8859/1' }
+  const organization = 'Organization/hospital'
+  await outbox.register({ id: 'ehr', name: 'Hospital', role: 'ehr', organization, purpose: 'TREAT', channel })
+  const shared = { ...messageOf('m2', 'Zoë is better'), recipient: [{ reference: 'Organization/hospital' }] }
+  const said = await outbox.queue([...stored.slice(0, -1), shared as never], 'ehr', ['Communication/m2'])
+  await outbox.deliverer().run()
+  expect(await stateOf(outbox, said)).toBe('delivered 1')
+  expect(server.messages[0]).toContain('MDM^T02^MDM_T02')
+  expect(server.messages[0]).toContain('|2.7|')
+})

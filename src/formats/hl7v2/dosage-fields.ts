@@ -145,8 +145,8 @@ function labelOf(dosage: Dosage | undefined, telling: Telling): string {
   return repeated([composed([undefined, dosage?.text]), ...further])
 }
 
-/** RXE-19 and RXO-23 are for a day. */
-function dailyOf(dosage: Dosage | undefined, telling: Telling): string {
+/** RXE-19, RXO-23 and RXD-12 are for a day. */
+export function dailyOf(dosage: Dosage | undefined, telling: Telling): string {
   const most = dosage?.maxDosePerPeriod
   const day = most?.denominator?.code === 'd' && decimalText(most.denominator.value) === '1'
   if (!most?.numerator || !day || !isSince(telling.dialect, '2.3.1')) return ''
