@@ -6,7 +6,6 @@ import { readConfig } from '#config.ts'
 import type { Caller, Role } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import type { Reference } from '#core/resource.ts'
-import { flows } from '#flows/index.ts'
 import { registerDestination } from '#outbound/destinations.ts'
 import { createTokens } from '#outbound/token.ts'
 import { addAuditCommands } from './cli-audit.ts'
@@ -14,6 +13,7 @@ import { addConsentCommands } from './cli-consent.ts'
 import { addHl7Commands } from './cli-hl7.ts'
 import { addIssuerCommands } from './cli-issuers.ts'
 import { addKeyCommands } from './cli-keys.ts'
+import { addMapCommands } from './cli-map.ts'
 import { addMappingCommands } from './cli-mapping.ts'
 import { type OpenClinic, openClinic, startClinic, systemPorts } from './node.ts'
 
@@ -118,34 +118,6 @@ destination
       const ports = { store, audit: gateway.audit, ...systemPorts }
       const registered = await registerDestination(ports, readJson(file), commandLine)
       say({ registered: registered.id }, `Registered destination ${registered.id}`)
-    }),
-  )
-
-program
-  .command('map <flow> <file>')
-  .description(`what a message would become, storing nothing (${flows.map((flow) => flow.name).join(', ')})`)
-  .action((name: string, file: string) =>
-    withClinic(async ({ gateway }) => {
-      const flow = flows.find((each) => each.name === name)
-      if (!flow)
-        throw new Failure(
-          'not-found',
-          `There is no flow ${name}: ${flows.map((each) => each.name).join(', ')}`,
-        )
-      const caller: Caller = {
-        ...commandLine,
-        role: 'platform',
-        scopes: ['system/*.cruds'],
-        grants: ['order-source'],
-      }
-      const preview = await gateway.intake.preview({
-        flow,
-        body: readBytes(file),
-        caller,
-        timeZone: readConfig(process.env).timeZone,
-        requestId: crypto.randomUUID(),
-      })
-      process.stdout.write(`${JSON.stringify(preview, null, 2)}\n`)
     }),
   )
 
@@ -292,6 +264,7 @@ addConsentCommands(program, { withClinic, say, commandLine })
 addHl7Commands(program, { say, commandLine })
 addAuditCommands(program, { withClinic, say, commandLine })
 addIssuerCommands(program, { withClinic, say, commandLine })
+addMapCommands(program, { withClinic, say, commandLine, looked })
 addMappingCommands(program, { withClinic, say, commandLine, looked })
 addKeyCommands(program, { withClinic, say, commandLine })
 

@@ -25,8 +25,9 @@ import { auditRoutes } from '#inbound/audit-routes.ts'
 import { authRoutes } from '#inbound/auth-routes.ts'
 import { fhirRoutes } from '#inbound/fhir-routes.ts'
 import { healthRoutes } from '#inbound/health-routes.ts'
-import { createHl7v2Door, type Hl7v2Door } from '#inbound/hl7v2.ts'
+import { createHl7v2Door, type Hl7v2Door, type Hl7v2Options } from '#inbound/hl7v2.ts'
 import { createAnswers } from '#inbound/hl7v2-answers.ts'
+import { createHl7v2Preview } from '#inbound/hl7v2-preview.ts'
 import { createHttp, type HttpBindings } from '#inbound/http.ts'
 import { ingestRoutes } from '#inbound/ingest-routes.ts'
 import { mappingRoutes } from '#inbound/mapping-routes.ts'
@@ -121,7 +122,16 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     digest,
     restoreDecimals: validator.restoreDecimals,
   })
-  const intake = createIntake({ store, access, audit, vault, clock, transformer, validator })
+  const intake = createIntake({
+    store,
+    access,
+    audit,
+    vault,
+    clock,
+    transformer,
+    validator,
+    ignored: artifacts.ignored,
+  })
   const clinicBox = await vault.box('clinic')
   const fhir = createFhir({
     store,
@@ -141,7 +151,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   })
   const tell = (act: Omit<Act, 'at'>) =>
     store.commit({ audit: audit.record({ ...act, at: clock.now() }) }).then(() => {})
-  const hl7v2 = createHl7v2Door({
+  const hl7v2Options: Hl7v2Options = {
     flows,
     intake,
     deriveId: vault.deriveId,
@@ -156,7 +166,9 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
         patients: [],
         entities: [],
       }),
-  })
+  }
+  const hl7v2 = createHl7v2Door(hl7v2Options)
+  const hl7v2Preview = createHl7v2Preview(hl7v2Options)
   const timeZoneOf = async (clientId: string) => {
     const json = await store.findRegistration('client', clientId)
     return (json && (JSON.parse(json) as ClientRegistration).hl7v2?.timeZone) || settings.timeZone
@@ -168,7 +180,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
       ...auditRoutes({ store, vault, access, prover, vkey: ports.signer.vkey, audit: tell }),
       ...healthRoutes(store),
       ...mappingRoutes({ access, shelf, workshop, audit: tell }),
-      ...ingestRoutes({ flows, intake, hl7v2, timeZoneOf, audit: tell }),
+      ...ingestRoutes({ flows, intake, hl7v2, hl7v2Preview, timeZoneOf, audit: tell }),
       ...fhirRoutes(fhir),
     ],
     authenticate: auth.authenticate,

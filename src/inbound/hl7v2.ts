@@ -61,13 +61,13 @@ async function answersTo({ messages, charset }: Payload, sender: Sender, options
   })
 }
 
-interface Payload {
+export interface Payload {
   messages: { message: Message; body: Uint8Array }[]
   charset: string
 }
 
 /** All of a payload is read before any of it is taken in: what cannot be answered whole is refused whole. */
-function readPayload(payload: Uint8Array): Payload {
+export function readPayload(payload: Uint8Array): Payload {
   const { text, charset } = decodeText(payload)
   const texts = messagesOf(splitPayload(text))
   if (texts.length === 0) throw new Failure('malformed', 'There is no MSH segment in what was sent')
@@ -125,7 +125,8 @@ async function exchange(
   }
 }
 
-function understood(message: Message, { flows }: Hl7v2Options): Flow {
+/** The flow that takes a message in. Throws Failure `unsupported`, and what refuses messages of other kinds. */
+export function understood(message: Message, { flows }: Pick<Hl7v2Options, 'flows'>): Flow {
   requireProduction(message)
   const flow = findFlow(flows, message)
   if (!flow) {

@@ -5,12 +5,14 @@ import type { DoorRequest, DoorResponse } from '#core/http.ts'
 import type { Intake } from '#intake/ingest.ts'
 import type { Answered } from '#intake/receipt.ts'
 import type { Hl7v2Door } from './hl7v2.ts'
+import type { Hl7v2Preview } from './hl7v2-preview.ts'
 import type { Route } from './http.ts'
 
 export interface IngestRouteOptions {
   flows: readonly Flow[]
   intake: Intake
   hl7v2: Hl7v2Door
+  hl7v2Preview: Hl7v2Preview
   /** The zone of a client's HL7 v2 times without offset. */
   timeZoneOf(clientId: string): Promise<string>
   /** Tells the log of an act that intake does not see. */
@@ -19,7 +21,7 @@ export interface IngestRouteOptions {
 
 /** The doors of the flows: one route for each JSON flow, one for HL7 v2, previews and receipts. */
 export function ingestRoutes(options: IngestRouteOptions): Route[] {
-  const { flows, intake, hl7v2, timeZoneOf } = options
+  const { flows, intake, hl7v2, hl7v2Preview, timeZoneOf } = options
   const json = flows.flatMap((flow): Route[] => {
     if (flow.door.kind !== 'json') return []
     const { path } = flow.door
@@ -57,6 +59,17 @@ export function ingestRoutes(options: IngestRouteOptions): Route[] {
         // In the sender's own character set, as MSH-18 says.
         const bytes = new Uint8Array(await new Blob(answers as Uint8Array<ArrayBuffer>[]).arrayBuffer())
         return { status: 200, headers: { 'content-type': 'application/hl7-v2' }, body: '', bytes }
+      },
+    },
+    {
+      policy: 'token',
+      method: 'POST',
+      path: '/ingest/hl7v2/$preview',
+      async answer(request) {
+        await requireType(request, 'application/hl7-v2', options)
+        const { body, caller, requestId } = request
+        const timeZone = await timeZoneOf(caller.clientId)
+        return ok(200, { messages: await hl7v2Preview(body, { caller, requestId, timeZone }) })
       },
     },
     {

@@ -2,13 +2,27 @@ import type { Caller } from '#core/caller.ts'
 import type { Flow } from '#core/flow.ts'
 import type { Artifacts } from '#core/ports.ts'
 import type { Reference } from '#core/resource.ts'
-import { type FieldCoverage, type IgnoreTable, watchReads } from '#formats/hl7v2/coverage.ts'
+import { coverageCounts, type FieldCoverage, type IgnoreTable, watchReads } from '#formats/hl7v2/coverage.ts'
 import type { SourceTree } from '#formats/hl7v2/source.ts'
+import type { Coverage } from './receipt.ts'
 import type { Transformer } from './transform.ts'
 
 /** What every flow leaves out, and what those with this mapping do. */
 export function ignoreTable(ignored: Artifacts['ignored'], mapping: string): IgnoreTable {
   return { ...ignored.get('hl7v2'), ...ignored.get(mapping) }
+}
+
+/** More places than this say no more. */
+const maxPlaces = 100
+
+/** Counts, and the places without their values. */
+export function coverageOf(fields: readonly FieldCoverage[]): Coverage {
+  const places = fields.flatMap(({ segment, field, state, unread = [] }) =>
+    state === 'unknown'
+      ? [`${segment}-${field}`]
+      : unread.map((component) => `${segment}-${field}.${component}`),
+  )
+  return { ...coverageCounts(fields), places: [...new Set(places)].slice(0, maxPlaces) }
 }
 
 export interface CoverageQuestion {

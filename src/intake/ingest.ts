@@ -1,27 +1,31 @@
 import type { Act, Audit } from '#core/act.ts'
 import type { Caller } from '#core/caller.ts'
-import type { NewDelivery, ResourceWrite } from '#core/commit.ts'
+import type { ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Access } from '#core/decision.ts'
 import type { Destination } from '#core/destination.ts'
 import { Failure, type FailureKind, type Issue } from '#core/failure.ts'
 import type { Flow, Party } from '#core/flow.ts'
-import type { Clock, Store, Vault } from '#core/ports.ts'
+import type { Artifacts, Clock, Store, Vault } from '#core/ports.ts'
 import {
   type Identified,
   type Reference,
   type Resource,
   referenceTo,
-  versionOf,
   versionReferenceTo,
 } from '#core/resource.ts'
+import { type FieldCoverage, type IgnoreTable, watchReads } from '#formats/hl7v2/coverage.ts'
+import type { SourceTree } from '#formats/hl7v2/source.ts'
 import { resolveEarlier } from './earlier.ts'
+import { coverageOf, ignoreTable } from './field-coverage.ts'
 import { type FollowedWrites, withFollowUps } from './follow-up.ts'
 import { holdTask } from './hold.ts'
 import { messageIdOf } from './message-id.ts'
+import { newDelivery } from './new-delivery.ts'
 import { resolveOrders } from './orders.ts'
 import { createParties } from './parties.ts'
-import { place, requireAllowed, unchangedWarnings } from './place.ts'
+import { type Allowed, place, requireAllowed, unchangedWarnings } from './place.ts'
+import type { Preview } from './preview.ts'
 import type { Answered, KeptReceipt, Receipt } from './receipt.ts'
 import { receiversOf } from './receivers.ts'
 import type { Transformer } from './transform.ts'
@@ -37,6 +41,8 @@ export interface IntakePorts {
   vault: Vault
   clock: Clock
   transformer: Transformer
+  /** Why fields of HL7 v2 are left out, by mapping. */
+  ignored: Artifacts['ignored']
   validator: { check(resource: Resource, profile?: string): Issue[] }
 }
 
@@ -49,15 +55,6 @@ export interface Message {
   requestId: string
 }
 
-/** What a message would become, with nothing stored (I13). */
-export interface Preview {
-  resources: Resource[]
-  issues: Issue[]
-  mapping?: { name: string; sha256: string }
-  deliveries: { destination: string; resources: string[] }[]
-  purged?: true
-}
-
 export interface Intake {
   /** Takes a message in, once: the same message again gets its first receipt. */
   ingest(message: Message): Promise<Answered>
@@ -68,6 +65,8 @@ export interface Intake {
 
 interface Understood {
   source: unknown
+  /** What became of each field, by what has been read until then. */
+  coverage?: (ignored: IgnoreTable) => FieldCoverage[]
   messageId: string
   parties: Party[]
   warnings: Issue[]
@@ -87,6 +86,9 @@ interface Made {
   warnings: Issue[]
   /** A code was in none of its tables: deliveries wait for a person. */
   unmapped: boolean
+  allowed: Allowed[]
+  /** HL7 v2 only. */
+  fields: FieldCoverage[] | undefined
   deliveries: { destination: Destination; resources: Identified[] }[]
 }
 
@@ -110,7 +112,9 @@ export function createIntake(ports: IntakePorts): Intake {
       if (!verdict.keep) return { source, messageId, parties: [], warnings, purge: verdict.counter }
       warnings.push(...(verdict.warnings ?? []))
     }
-    return { source, messageId, parties: flow.parties(source), warnings }
+    // The rules of care read too, but nothing is made of what they read.
+    const watched = flow.door.kind === 'hl7v2' ? watchReads(source as SourceTree) : { source }
+    return { ...watched, messageId, parties: flow.parties(watched.source), warnings }
   }
 
   async function make({ flow, caller, body }: Message, understood: Understood, at: number): Promise<Made> {
@@ -134,7 +138,7 @@ export function createIntake(ports: IntakePorts): Intake {
     const told = new Set(resources.map(referenceTo))
     const strangers = stubs.filter((stub) => !told.has(referenceTo(stub)))
     requireProfiles(flow, [...strangers, ...placed.writes.map(({ resource }) => resource)])
-    await requireAllowed(access, caller, placed, Object.values(earlier))
+    const allowed = await requireAllowed(access, caller, placed, Object.values(earlier))
     const following = { caller, messageId: understood.messageId, at }
     const followed = await withFollowUps({ store, access, vault }, placed.writes, following)
     const mapped = followed.results.map(({ resource }) => resource)
@@ -150,6 +154,8 @@ export function createIntake(ports: IntakePorts): Intake {
       mapping,
       warnings: [...understood.warnings, ...warnings, ...unchangedWarnings(placed)],
       unmapped,
+      allowed,
+      fields: understood.coverage?.(ignoreTable(ports.ignored, flow.mapping)),
       deliveries: receiversOf(destinations, flow.receivers, mapped),
     }
   }
@@ -191,6 +197,7 @@ export function createIntake(ports: IntakePorts): Intake {
       parties: made.parties,
       mapping: made.mapping,
       warnings: made.warnings,
+      ...(made.fields ? { coverage: coverageOf(made.fields) } : {}),
       deliveries: sent.map((each) => each.id),
       auditEvent: entries[0]?.id ?? '',
     }
@@ -270,12 +277,16 @@ export function createIntake(ports: IntakePorts): Intake {
     const made = understood.purge === undefined ? await make(message, understood, at) : undefined
     const act = { ...actOf(message, at), outcomeText: 'preview', outcome: 'success' } as const
     await store.commit({ audit: audit.record({ ...act, patients: [], entities: [] }) })
-    if (!made) return { resources: [], issues: understood.warnings, deliveries: [], purged: true }
+    if (!made) {
+      const nothing = { resources: [], deliveries: [], access: [] }
+      return { outcome: 'purged', ...nothing, issues: understood.warnings, purged: true }
+    }
     // A stub says that nobody had the identifier yet: that is for who keeps the lists of people.
     const shown = made.stubs.filter(
       ({ resource }) => access.gate(message.caller, 'create', resource.resourceType).permit,
     )
     return {
+      outcome: made.unmapped ? 'held' : 'accepted',
       resources: [...shown, ...made.followed.results, ...made.followed.writes].map(
         ({ resource }) => resource,
       ),
@@ -285,6 +296,8 @@ export function createIntake(ports: IntakePorts): Intake {
         destination: destination.name,
         resources: resources.map(referenceTo),
       })),
+      access: made.allowed,
+      ...(made.fields ? { coverage: { ...coverageOf(made.fields), fields: made.fields } } : {}),
     }
   }
 
@@ -350,28 +363,4 @@ function refusedAct(message: Message, kind: FailureKind, at: number): Act {
 
 function receiptKeyOf({ caller, body }: Message, { messageId }: Understood) {
   return { sender: caller.clientId, messageId, body }
-}
-
-interface DeliveryOf {
-  id: string
-  destination: Destination
-  resources: readonly Identified[]
-  due: number
-  held: boolean
-}
-
-function newDelivery({ id, destination, resources, due, held }: DeliveryOf): NewDelivery {
-  const patient = resources.map(patientOf).find((each) => each !== undefined)
-  return {
-    id,
-    destination: destination.id,
-    resources: resources.map((resource) => ({
-      type: resource.resourceType,
-      id: resource.id,
-      version: versionOf(resource),
-    })),
-    ...(patient ? { patient } : {}),
-    due,
-    ...(held ? { held: 'unmapped-code' } : {}),
-  }
 }

@@ -23,6 +23,13 @@ export interface Placing {
   at: number
 }
 
+/** Why somebody may write something. */
+export interface Allowed {
+  resource: Reference
+  reasons: readonly string[]
+  rules: string
+}
+
 export interface Placed {
   /** What is to be written. */
   writes: ResourceWrite[]
@@ -68,7 +75,8 @@ export async function requireAllowed(
   caller: Caller,
   { writes, unchanged }: Placed,
   retold: readonly Reference[],
-): Promise<void> {
+): Promise<Allowed[]> {
+  const allowed: Allowed[] = []
   const kept = unchanged.map((standing) => ({ resource: standing, previous: standing }))
   for (const { resource: incoming, previous: stored } of [...writes, ...kept]) {
     const type = incoming.resourceType
@@ -79,7 +87,10 @@ export async function requireAllowed(
     const decision = await access.decide({ caller, interaction, type, stored, incoming })
     if (!decision.permit)
       throw new Failure('forbidden', `You may not ${stored ? 'change' : 'make'} this ${type}`)
+    const { reasons, rules } = decision
+    allowed.push({ resource: referenceTo(incoming), reasons, rules })
   }
+  return allowed
 }
 
 /** Who sent what changes nothing must know that it did not. */

@@ -19,12 +19,23 @@ export interface KeptReceipt {
   parties: Record<string, Reference>
   mapping: { name: string; sha256: string }
   warnings: Issue[]
+  /** What became of the populated fields of an HL7 v2 message (I9). */
+  coverage?: Coverage
   /** Ids of the deliveries queued. */
   deliveries: string[]
   /** AuditEvent of the act. */
   auditEvent: string
   /** Its position in the log. */
   leaf?: number
+}
+
+/** How many populated fields are mapped, ignored by rule, or unknown; and where those are that nobody reads. */
+export interface Coverage {
+  mapped: number
+  ignored: number
+  unknown: number
+  /** `PV1-44`, `PID-5.8`: never what it says. */
+  places: string[]
 }
 
 /** A receipt, and whether it was given before. */
