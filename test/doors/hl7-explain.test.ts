@@ -28,13 +28,13 @@ describe('postern hl7 explain', () => {
   })
 
   it('says of a type that no flow takes in what would become of it, and names its fields all the same', async () => {
-    const name = 'third-party/hl7v2/microsoft+FHIR-Converter/ADT-A08-02.hl7'
+    const name = 'third-party/hl7v2/Balneario-de-Cofrentes+hl7v2/conformance__dft_p11.hl7'
     const { code, stdout } = await postern(folder, '--json', 'hl7', 'explain', file(name))
     expect(code).toBe(0)
     const [told] = JSON.parse(stdout)
-    expect(told).toMatchObject({ type: 'ADT^A08', version: '2.8', controlId: 'MSG00001' })
+    expect(told).toMatchObject({ type: 'DFT^P11', version: '2.5.1', controlId: 'MSG131' })
     expect(told.flow).toBeUndefined()
-    expect(told.segments[0].fields[6]).toMatchObject({ name: 'Date/Time of Message', type: 'DTM' })
+    expect(told.segments[0].fields[6]).toMatchObject({ name: 'Date/Time Of Message', type: 'TS' })
   })
 
   it('says why a rule refuses a message', async () => {
