@@ -1,3 +1,4 @@
+import type { Basic, Provenance } from 'fhir/r4'
 import { describe, expect, it } from 'vitest'
 import type { Flow } from '#core/flow.ts'
 import type { Artifacts } from '#core/ports.ts'
@@ -26,10 +27,16 @@ const flow: Flow<{ colour: string }> = {
   receivers: [],
 }
 
-function transform(text: string, source = { colour: 'red' }, messageId = 'm1', clientId = 'c1') {
+function transform(
+  text: string,
+  source = { colour: 'red' },
+  messageId = 'm1',
+  clientId = 'c1',
+  more: object = {},
+) {
   const artifacts: Artifacts = {
     mappings: new Map([['paint', text]]),
-    conceptMaps: new Map([['colours', table]]),
+    conceptMaps: new Map<string, unknown>([['colours', table], ...Object.entries(more)]),
     ignored: new Map(),
     profiles: [],
   }
@@ -52,6 +59,33 @@ const basic =
   '{ "resourceType": "Basic", "subject": $ref("subject"), "code": { "text": source.colour, "coding": [$code("colours", source.colour)] } }'
 
 describe('transform', () => {
+  it('asks the rows of its sender before those of everybody, and says in Provenance which table gave', async () => {
+    const own = {
+      resourceType: 'ConceptMap',
+      url: 'urn:own-colours',
+      version: '2',
+      status: 'active',
+      group: [
+        {
+          target: 'urn:own',
+          element: [{ code: 'mauve', target: [{ code: 'M', equivalence: 'equivalent' }] }],
+        },
+      ],
+    }
+    const codeOf = async (colour: string, clientId: string) => {
+      const { resources, unmapped } = await transform(basic, { colour }, 'm1', clientId, {
+        'colours@c2': own,
+      })
+      const [made, provenance] = resources as [Basic, Provenance]
+      return { code: made.code?.coding?.[0]?.code, unmapped, policy: provenance.policy }
+    }
+    const red = await codeOf('red', 'c1')
+    expect(await codeOf('mauve', 'c1')).toMatchObject({ code: undefined, unmapped: true })
+    expect(await codeOf('mauve', 'c2')).toMatchObject({ code: 'M', unmapped: false })
+    expect((await codeOf('mauve', 'c2')).policy).toContain('urn:own-colours|2')
+    expect(await codeOf('red', 'c2')).toEqual(red)
+  })
+
   it('gives the same message the same ids, and another sender or message others', async () => {
     const ids = async (...parameters: [string?, string?]) =>
       (await transform(basic, { colour: 'red' }, ...parameters)).resources.map(({ id }) => id)
