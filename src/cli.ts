@@ -49,6 +49,7 @@ client
   .option('--organization <reference>', 'Organization/… on whose behalf it acts')
   .option('--purpose <codes>', 'purposes of use, separated by commas; the first is the default', 'TREAT')
   .option('--grant <grants>', 'special permissions, e.g. order-source', '')
+  .option('--webhook <addresses>', 'where its subscriptions may be notified: at these or below', '')
   .option('--mllp-address <addresses>', 'addresses its MLLP connections come from', '')
   .option(
     '--mllp-certificate <sha256>',
@@ -58,6 +59,9 @@ client
   .option('--time-zone <zone>', 'IANA zone of its HL7 v2 times without offset')
   .action((id: string, options: Record<string, string>) =>
     withClinic(async ({ gateway, store }) => {
+      const webhooks = options.webhook
+        ? { addresses: words(options.webhook, ','), secret: webhookSecret() }
+        : undefined
       await registerClient(
         store,
         gateway.audit,
@@ -72,11 +76,13 @@ client
           jwks: options.jwks ? readJson(options.jwks) : { keys: [] },
           ...(options.jwksUrl ? { jwksUrl: options.jwksUrl } : {}),
           active: true,
+          ...(webhooks ? { webhooks } : {}),
           ...(options.mllpAddress || options.mllpCertificate ? { hl7v2: mllpPartner(options) } : {}),
         },
         { caller: commandLine, requestId: crypto.randomUUID(), at: Date.now() },
       )
-      say({ registered: id }, `Registered client ${id}`)
+      const told = webhooks ? `\nNotifications are signed with ${webhooks.secret} (told this once)` : ''
+      say({ registered: id, webhookSecret: webhooks?.secret }, `Registered client ${id}${told}`)
     }),
   )
 client
@@ -87,7 +93,7 @@ client
       await looked(gateway, 'clients listed')
       const clients = (await store.registrations('client')).map(({ json }) => JSON.parse(json))
       say(
-        clients.map(({ jwks: _, ...rest }) => rest),
+        clients.map(({ jwks: _, webhooks, ...rest }) => ({ ...rest, webhooks: webhooks?.addresses })),
         clients
           .map(
             (each) => `${each.id}\t${each.role}\t${each.active ? 'active' : 'off'}\t${each.scopes.join(' ')}`,
@@ -251,6 +257,11 @@ function mllpPartner({ mllpAddress, mllpCertificate, timeZone }: Record<string, 
     ...(certificates.length > 0 ? { certificates } : {}),
     timeZone,
   }
+}
+
+/** Key of a client's webhooks: 32 random bytes, in the form of Standard Webhooks. */
+function webhookSecret(): string {
+  return `whsec_${btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))}`
 }
 
 function words(text: string | undefined, separator: string): string[] {

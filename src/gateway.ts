@@ -8,6 +8,7 @@ import { sha256 } from '#audit/merkle.ts'
 import type { NoteSigner } from '#audit/note.ts'
 import { createProver, type Prover } from '#audit/prover.ts'
 import { watchLog } from '#audit/watch.ts'
+import { callerOf, clientOf } from '#auth/clients.ts'
 import { type Auth, createAuth } from '#auth/smart.ts'
 import { generateSigningKey } from '#auth/tokens.ts'
 import { careUpkeep } from '#care/upkeep.ts'
@@ -18,6 +19,7 @@ import type { Artifacts, Clock, Ids, Store, Vault } from '#core/ports.ts'
 import type { Exporter } from '#fhir/export/exporter.ts'
 import { createFhir } from '#fhir/fhir.ts'
 import { servedTypes } from '#fhir/routes.ts'
+import type { Gatherer } from '#fhir/subscription/gatherer.ts'
 import { flows } from '#flows/index.ts'
 import { parseJson } from '#formats/json.ts'
 import { accessRoutes } from '#inbound/access-routes.ts'
@@ -79,6 +81,7 @@ export interface Gateway {
   hl7v2: Hl7v2Door
   deliverer: Deliverer
   exporter: Exporter
+  gatherer: Gatherer
   log: Log
   /** Proofs from the log, and its tiles. */
   prover: Prover
@@ -141,7 +144,11 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     clock,
     ids,
     deriveId: vault.deriveId,
-    report: (fault) => ports.onFault(fault, 'export'),
+    callerOf: async (id) => {
+      const client = await clientOf(store, id)
+      return client?.active ? callerOf(client, {}) : undefined
+    },
+    report: (fault) => ports.onFault(fault, 'background'),
     base: `${settings.baseUrl}/fhir`,
     cursorKey: {
       seal: (text) => base64url(clinicBox.seal(text, 'search/cursor')),
@@ -198,17 +205,19 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     ids,
     channels: ports.channels,
     takeAnswer: createAnswers({ flows, intake, timeZone: settings.timeZone }),
+    base: `${settings.baseUrl}/fhir`,
     report: (fault) => ports.onFault(fault, 'delivery'),
   })
   const upkeep = () => careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone: settings.timeZone })
   const watch = () =>
     watchLog({ store, vault, audit, clock, timeZone: settings.timeZone, taskSystem: reviewSystem })
-  const { exporter } = fhir
+  const { exporter, gatherer } = fhir
   return {
     http,
     hl7v2,
     deliverer,
     exporter,
+    gatherer,
     log,
     prover,
     intake,

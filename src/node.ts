@@ -90,6 +90,7 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
       await gateway.deliverer.stop()
       mllp.close()
       await gateway.exporter.stop()
+      await gateway.gatherer.stop()
       try {
         await gateway.log.checkpoint().catch(unlessUnavailable)
       } finally {
@@ -120,6 +121,7 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
     config.mllpPort === undefined ? undefined : await startMllpDoor(config, clinic, config.mllpPort)
   gateway.deliverer.start()
   gateway.exporter.start()
+  gateway.gatherer.start()
   const failed = (fault: unknown) => process.stderr.write(`upkeep ${faultName(fault)}\n`)
   let watching: Promise<unknown> = Promise.resolve()
   const upkeep = setInterval(() => {

@@ -3,6 +3,7 @@ import { patientOf } from '#core/compartment.ts'
 import type { Access, AccessRequest, Decision } from '#core/decision.ts'
 import type { Clock, Store } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
+import { subscriberOf } from '#core/subscription.ts'
 import { type ConsentRequest, evaluate, refusesEmergency, type Statement } from './consent.ts'
 import { type LabelRules, labelRules } from './label-rules.ts'
 import { confidentialities, createLabeller } from './labels.ts'
@@ -68,10 +69,20 @@ export function createAccess(options: AccessOptions): Access {
       return refuse([...gated.reasons, 'type'])
     }
     if (grant.condition === 'any' && !incoming) return gated
+    if (grant.condition === 'subscriber') return decideSubscriber(stored, request, grant)
     const first = grant.condition === 'any' ? gated : await decideOne(asked, request, grant)
     if (!first.permit || !stored || !incoming) return first
     if (movesPatient(stored, incoming, grant)) return refuse([...first.reasons, 'subject-change'])
     return grant.condition === 'any' ? first : decideOne(incoming, request, grant)
+  }
+
+  /** Whose it is stands in what is stored: whoever makes one makes its own. */
+  function decideSubscriber(stored: Resource | undefined, { caller }: AccessRequest, grant: Grant): Decision {
+    const reasons = [`role:${caller.role}`, 'scope', 'subscriber']
+    if (caller.breakGlass) return refuse([...reasons, 'break-glass:other-patient'])
+    const isOwn =
+      !stored || (stored.resourceType === 'Subscription' && subscriberOf(stored) === caller.clientId)
+    return isOwn ? permit(reasons, [], grant) : refuse(reasons)
   }
 
   async function decideOne(resource: Resource, request: AccessRequest, grant: Grant): Promise<Decision> {

@@ -11,9 +11,10 @@ export type Letter = 'c' | 'r' | 'u' | 'd' | 's'
  * - `performer`: the organization that the order, task or dispense names to do it. Consent can only narrow.
  * - `self`: the patient the resource is about.
  * - `consent`: nothing but an explicit consent.
+ * - `subscriber`: the client's own Subscriptions.
  * - `review`: the Tasks by which the gateway asks for a privacy officer's word, and no others.
  */
-export type Condition = 'any' | 'own' | 'performer' | 'self' | 'consent' | 'review'
+export type Condition = 'any' | 'own' | 'performer' | 'self' | 'consent' | 'review' | 'subscriber'
 
 export interface Grant {
   types: readonly ResourceType[]
@@ -114,6 +115,7 @@ const careTeamView: readonly Grant[] = [
   { types: ['Task'], may: 'rus', condition: 'own' },
   // Lists that its own organization keeps, or that are kept for it.
   { types: ['Group'], may: 'rs', condition: 'own' },
+  { types: ['Subscription'], may: 'cruds', condition: 'subscriber' },
   { types: [...directory, ...catalogue], may: 'rs', condition: 'any' },
 ]
 
@@ -123,6 +125,7 @@ const pharmacyView: readonly Grant[] = [
   { types: ['MedicationAdministration'], may: 'crs', condition: 'performer' },
   { types: ['Task'], may: 'crus', condition: 'performer', fields: fulfilmentFields },
   { types: ['Patient'], may: 'rs', condition: 'performer', fields: demographics },
+  { types: ['Subscription'], may: 'cruds', condition: 'subscriber' },
   { types: [...directory, 'Medication'], may: 'rs', condition: 'any' },
 ]
 

@@ -18,6 +18,16 @@ export interface Registrar {
   keys?: KeyOptions
 }
 
+const webhookForm =
+  'must be https and name a public host (or http on this machine), without credentials or a query'
+
+function isWebhookAddress(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || url.search || url.hash || url.username || url.password) return false
+  const isHere = ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname)
+  return (isHere && /^https?:$/.test(url.protocol)) || checkKeyUrl(text) === undefined
+}
+
 const line = z.string().min(1).max(200)
 const code = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
 const schema = z.strictObject({
@@ -35,6 +45,14 @@ const schema = z.strictObject({
   jwksUrl: z.string().max(500).optional(),
   senderConstrained: z.boolean().optional(),
   active: z.boolean(),
+  webhooks: z
+    .strictObject({
+      addresses: z.array(z.string().max(500).refine(isWebhookAddress, webhookForm)).min(1).max(20),
+      secret: z
+        .string()
+        .regex(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/, 'must be whsec_ and 24 to 64 bytes in base64'),
+    })
+    .optional(),
   hl7v2: z
     .strictObject({
       addresses: z

@@ -2,6 +2,7 @@ import { type CarePorts, type Change, type Consequences, writeOf } from './chang
 import { consentConsequences } from './consent-change.ts'
 import { dispenseConsequences } from './dispense-change.ts'
 import { orderConsequences } from './order-change.ts'
+import { subscriptionConsequences } from './subscription-change.ts'
 import { taskConsequences } from './task-change.ts'
 import { deliveriesOf } from './task-delivery.ts'
 
@@ -10,6 +11,7 @@ const rules: Readonly<Record<string, (ports: CarePorts, change: Change) => Promi
   Task: taskConsequences,
   MedicationDispense: dispenseConsequences,
   Consent: consentConsequences,
+  Subscription: subscriptionConsequences,
 }
 
 /**
@@ -20,7 +22,8 @@ export async function consequencesOf(ports: CarePorts, change: Change): Promise<
   const rule = rules[change.resource.resourceType]
   if (rule) {
     const consequences = await rule(ports, change)
-    return { ...consequences, deliveries: await deliveriesOf(ports, consequences.writes) }
+    const sent = await deliveriesOf(ports, consequences.writes)
+    return { ...consequences, deliveries: [...(consequences.deliveries ?? []), ...sent] }
   }
   const result = writeOf(change)
   return { result, writes: [result] }

@@ -73,6 +73,8 @@ export interface ClientRegistration {
   senderConstrained?: boolean
   /** Effective on the next request. */
   active: boolean
+  /** Where its subscriptions may be notified, at these addresses or below, and the key of the signatures (`whsec_…`). */
+  webhooks?: { addresses: string[]; secret: string }
   /**
    * For HL7 v2: the addresses its MLLP connections come from, the certificates (hex SHA-256) it proves itself with over
    * TLS, and the IANA zone of times without offset.

@@ -1,6 +1,7 @@
 import type { AuditEntry } from '#core/act.ts'
 import type { ExportTold, StoredExport } from '#core/export.ts'
 import type { Identified, Reference } from '#core/resource.ts'
+import type { NewEvent } from '#core/subscription.ts'
 
 /** A new version of a resource. `version` is the previous one plus one: a loser of the race gets `precondition-failed`. */
 export interface ResourceWrite {
@@ -33,7 +34,12 @@ export interface NewDelivery {
   due: number
   /** Why it waits for a person, e.g. `unmapped-code`; it is sent once it is taken up again. */
   held?: string
+  /** To a subscriber: all of one destination keep their order. */
+  notification?: Notification
 }
+
+/** What a subscriber is told: `event` by the id of the event. */
+export type Notification = { kind: 'handshake' | 'heartbeat' } | { kind: 'event'; event: string }
 
 /** Settles attempt `attempt` of a claimed delivery; a second settlement of the same attempt loses. */
 export interface Settlement {
@@ -93,6 +99,9 @@ export interface CommitUnit {
   /** Bulk exports in their next revision. */
   exports?: StoredExport[]
   told?: ExportTold
+  /** Events of subscriptions, and up to which change they were looked for. */
+  events?: NewEvent[]
+  changesSeen?: number
   /** Anonymous counters to raise by one. */
   counters?: string[]
 }

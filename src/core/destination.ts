@@ -1,16 +1,38 @@
+import type { Subscription } from 'fhir/r4'
 import type { Role } from '#core/caller.ts'
-import type { Reference } from '#core/resource.ts'
+import type { Identified, Reference } from '#core/resource.ts'
+import type { Payload, StoredEvent } from '#core/subscription.ts'
 
-/** A system that receives from us. Stored sealed as registration `destination`. */
+/** A system that receives from us. Stored sealed as registration `destination`; that of a subscriber is made of its Subscription. */
 export interface Destination {
   id: string
   name: string
-  role: Extract<Role, 'ehr' | 'pharmacy'>
+  role: Role
   /** The organization behind it: consent and treating-party rules are asked for it, at send time. */
   organization: Reference
   purpose: string
   active: boolean
-  channel: FhirChannelSettings | MllpChannelSettings
+  /** Where it may see less than its role: a subscriber's registered scopes. */
+  scopes?: readonly string[]
+  channel: FhirChannelSettings | MllpChannelSettings | RestHookSettings
+}
+
+/** One notification of a subscriber. */
+export interface RestHookSettings {
+  kind: 'rest-hook'
+  address: string
+  timeoutMs?: number
+  headers: Record<string, string>
+  /** Key of the signature, `whsec_` and base64. */
+  secret: string
+  /** FHIR base of ours. */
+  base: string
+  subscription: Identified<Subscription>
+  about: 'handshake' | 'heartbeat' | 'event'
+  payload: Payload
+  event?: StoredEvent
+  /** Events since the subscription began, with this one. */
+  count: number
 }
 
 export interface FhirChannelSettings {

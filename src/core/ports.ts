@@ -1,8 +1,9 @@
 import type { AuditEntry } from '#core/act.ts'
-import type { Committed, CommitUnit, RegistrationWrite, VersionRef } from '#core/commit.ts'
+import type { Committed, CommitUnit, Notification, RegistrationWrite, VersionRef } from '#core/commit.ts'
 import type { ExportStore } from '#core/export.ts'
 import type { Cursor, SearchQuery } from '#core/query.ts'
 import type { Reference, Resource } from '#core/resource.ts'
+import type { SubscriptionStore } from '#core/subscription.ts'
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -30,6 +31,7 @@ export interface StoredDelivery {
   destination: string
   resources: VersionRef[]
   patient?: Reference
+  notification?: Notification
   state: 'queued' | 'claimed' | 'delivered' | 'dead' | 'stopped'
   /** The number of this attempt, from 1. */
   attempt: number
@@ -85,10 +87,10 @@ export interface CheckpointRow {
  * The one way to durable state. An implementation is a dialect and an `atomically`; test/store-contract runs on each.
  * Every method rejects with Failure `unavailable` when the database cannot answer.
  */
-export interface Store extends ExportStore {
+export interface Store extends ExportStore, SubscriptionStore {
   /**
    * Applies a unit wholly or not at all; resolves when it is durable. Failures: `precondition-failed` (version exists),
-   * `conflict` (receipt or nonce exists, delivery attempt settled already, export changed).
+   * `conflict` (receipt or nonce exists, delivery attempt settled already, export changed, event exists).
    */
   commit(unit: CommitUnit): Promise<Committed>
   /** Called after each durable commit, before its caller goes on: caches drop what changed. */
@@ -136,7 +138,7 @@ export interface Store extends ExportStore {
   findRegistration(kind: RegistrationWrite['kind'], id: string): Promise<string | undefined>
   registrations(kind: RegistrationWrite['kind']): Promise<{ id: string; json: string }[]>
   counters(): Promise<Record<string, number>>
-  /** Forgets nonces and exports that expired. */
+  /** Forgets nonces and exports that expired, and events of subscriptions after a month. */
   sweep(now: number): Promise<void>
 
   logSize(): Promise<number>

@@ -1,5 +1,5 @@
 import type { Audit, AuditEntry } from '#core/act.ts'
-import type { Interaction } from '#core/caller.ts'
+import type { Caller, Interaction } from '#core/caller.ts'
 import type { NewDelivery, Nonce, ResourceWrite } from '#core/commit.ts'
 import type { Access } from '#core/decision.ts'
 import type { ExportTold, StoredExport } from '#core/export.ts'
@@ -22,6 +22,8 @@ export interface FhirPorts {
   deriveId(...parts: string[]): string
   /** Seals the position in a search, so that a next link says nothing and cannot be made up. `open` throws. */
   cursorKey: { seal(text: string): string; open(text: string): string }
+  /** A client as one who calls, with what is registered now; undefined where it may not call. */
+  callerOf(clientId: string): Promise<Caller | undefined>
   /** Is told of faults of ours that no request waits for. */
   report?(fault: unknown): void
   /** Absolute FHIR base, without slash at the end. */

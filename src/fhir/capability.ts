@@ -1,5 +1,6 @@
 import type { CapabilityStatement, CapabilityStatementRestResource } from 'fhir/r4'
 import type { Interaction } from '#core/caller.ts'
+import { topicUrls } from '#core/subscription.ts'
 import { generalParameters, type SearchParameter, searchParameters } from '#store/search-parameters.ts'
 import type { FhirPorts } from './call.ts'
 import { exportOperations } from './export/exports.ts'
@@ -49,6 +50,7 @@ function resourceOf(type: string, profiles: readonly string[] = []): CapabilityS
   const writes = isServed(type, 'update')
   return {
     type: type as CapabilityStatementRestResource['type'],
+    ...filled('extension', type === 'Subscription' ? topicUrls.map(topicOf) : []),
     ...(profiles.length > 0 ? { supportedProfile: [...profiles] } : {}),
     interaction: [
       ...kinds.map((kind) => ({ code: codes[kind] })),
@@ -82,6 +84,12 @@ function operationsOf(type: string) {
   const served = routes.filter((route) => isServed(type, route.kind) && (route.types?.includes(type) ?? true))
   const named = new Map(served.flatMap(({ operation }) => (operation ? [[operation.name, operation]] : [])))
   return [...named.values(), ...exportOf(type)]
+}
+
+/** https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/StructureDefinition-capabilitystatement-subscriptiontopic-canonical.html */
+function topicOf(valueCanonical: string) {
+  const backport = 'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition'
+  return { url: `${backport}/capabilitystatement-subscriptiontopic-canonical`, valueCanonical }
 }
 
 function exportOf(type: string) {

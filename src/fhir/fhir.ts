@@ -7,6 +7,7 @@ import { answerExport, isExport } from './export/exports.ts'
 import { answerOnRecord } from './on-record.ts'
 import { indented, ok } from './respond.ts'
 import { servedTypes } from './routes.ts'
+import { createGatherer, type Gatherer } from './subscription/gatherer.ts'
 
 export interface Fhir {
   /** Answers every request, refusals too; rejects only when nothing could be put on record (`unavailable`) or on a bug. */
@@ -15,6 +16,8 @@ export interface Fhir {
   metadata(): object
   /** Prepares bulk exports. */
   exporter: Exporter
+  /** Makes events of subscriptions. */
+  gatherer: Gatherer
 }
 
 /** The FHIR R4 server: gate → store → decide → redact → one commit with the audit entries → answer. */
@@ -31,5 +34,10 @@ export function createFhir(ports: FhirPorts): Fhir {
     return request.query.get('_pretty') === 'true' ? indented(response) : response
   }
 
-  return { handle, metadata: () => statement, exporter: createExporter(ports) }
+  return {
+    handle,
+    metadata: () => statement,
+    exporter: createExporter(ports),
+    gatherer: createGatherer(ports),
+  }
 }

@@ -33,6 +33,8 @@ const forms: Record<Segment, RegExp> = {
   _search: /^_search$/,
   $validate: /^\$validate$/,
   $everything: /^\$everything$/,
+  $status: /^\$status$/,
+  $events: /^\$events$/,
 }
 
 function fits(path: readonly Segment[], parts: readonly string[]): boolean {

@@ -9,12 +9,22 @@ import { history, requireHistory, typeHistory } from './history.ts'
 import { conditionalPatch, patch } from './patch/patch.ts'
 import { read } from './read.ts'
 import { requireSearch, searchByGet, searchByPost } from './search/search.ts'
+import { subscriptionEvents, subscriptionState } from './subscription/status.ts'
 import { update } from './update.ts'
 import { validate } from './validate.ts'
 import { vread } from './vread.ts'
 
 /** A segment of a path: a literal, or a slot. */
-export type Segment = '[type]' | '[id]' | '[version]' | '_history' | '_search' | '$validate' | '$everything'
+export type Segment =
+  | '[type]'
+  | '[id]'
+  | '[version]'
+  | '_history'
+  | '_search'
+  | '$validate'
+  | '$everything'
+  | '$status'
+  | '$events'
 
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -38,6 +48,11 @@ const validation = {
   interact: validate,
   operation: { name: 'validate', definition: `${definitions}/Resource-validate` },
 } as const
+
+const notifying = { kind: 'read', types: ['Subscription'] } as const
+const backport = 'http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription'
+const statusOperation = { name: 'status', definition: `${backport}-status` }
+const eventsOperation = { name: 'events', definition: `${backport}-events` }
 
 /** All of the server: https://hl7.org/fhir/R4/http.html#summary. What is not here is not served. */
 export const routes: readonly Route[] = [
@@ -82,6 +97,22 @@ export const routes: readonly Route[] = [
     operation: { name: 'everything', definition: `${definitions}/Patient-everything` },
     types: ['Patient'],
   },
+  ...(['GET', 'POST'] as const).flatMap((method): Route[] => [
+    {
+      ...notifying,
+      method,
+      path: ['[type]', '[id]', '$status'],
+      interact: subscriptionState,
+      operation: statusOperation,
+    },
+    {
+      ...notifying,
+      method,
+      path: ['[type]', '[id]', '$events'],
+      interact: subscriptionEvents,
+      operation: eventsOperation,
+    },
+  ]),
   { method: 'DELETE', path: ['[type]', '[id]'], kind: 'delete', interact: deleteResource },
 ]
 

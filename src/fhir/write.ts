@@ -7,6 +7,7 @@ import { parseJson, stringifyJson } from '#formats/json.ts'
 import type { Answer, Call } from './call.ts'
 import { requireValid } from './incoming.ts'
 import { writeResponse } from './respond.ts'
+import { requireSubscribable } from './subscription/subscribable.ts'
 import { traceDecision, traceResource, untrace } from './trail.ts'
 
 /** The place where a resource goes: its next version, and what stands there now. */
@@ -26,6 +27,7 @@ export async function prepareWrite(call: Call, incoming: Resource, place: Place,
   const resource = versioned(incoming, place.id, place.version, at)
   requireValid(call, resource)
   const decision = await requireAllowed(call, resource, place.previous)
+  requireSubscribable(call, resource)
   const { store, ids, access } = call.ports
   const { caller } = call.request
   const ports = { store, ids, access, parse: parseJson }

@@ -22,14 +22,14 @@ export function receiversOf(
           (receiver) =>
             receiver.role === destination.role &&
             receiver.types.includes(resource.resourceType) &&
-            concerns[destination.role](resource, destination),
+            concerns[receiver.role](resource, destination),
         ),
       ),
     }))
     .filter((each) => each.resources.length > 0)
 }
 
-const concerns: Record<Destination['role'], (resource: Identified, destination: Destination) => boolean> = {
+const concerns: Record<Receiver['role'], (resource: Identified, destination: Destination) => boolean> = {
   ehr: () => true,
   pharmacy: (resource, destination) =>
     resource.resourceType === 'MedicationRequest' && isOrderFor(resource, destination),

@@ -8,6 +8,7 @@ import type { Backoff } from './backoff.ts'
 import type { Channels } from './channels.ts'
 import { answeringCaller, type Opened, packParcel } from './parcel.ts'
 import { type Attempt, settlementOf } from './settle.ts'
+import { findSubscriber } from './subscriber.ts'
 
 export interface AttemptPorts {
   store: Store
@@ -19,6 +20,8 @@ export interface AttemptPorts {
   settings: AttemptSettings
   /** Takes in what a receiver said of the orders themselves. Rejects with the Failure that refuses it. */
   takeAnswer?: (text: string, from: Caller, requestId: string) => Promise<void>
+  /** FHIR base of ours, as subscribers know it. */
+  base?: string
   /** Is told of faults of ours: why an attempt could not be made or settled. It is made again. */
   report?: (fault: unknown) => void
 }
@@ -37,8 +40,7 @@ export function createAttempts(ports: AttemptPorts): (delivery: StoredDelivery) 
 
   async function attempt(delivery: StoredDelivery): Promise<void> {
     const opened: Opened = { entities: new Set(), consents: new Set(), reasons: new Set() }
-    const json = await store.findRegistration('destination', delivery.destination)
-    const destination = json === undefined ? undefined : (JSON.parse(json) as Destination)
+    const destination = await find(delivery)
     const sent = await send(delivery, destination, opened)
     const heard = destination ? await hear(sent, destination, delivery) : { answer: sent }
     await settle({ delivery, ...(destination ? { destination } : {}), opened, ...heard })
@@ -64,6 +66,12 @@ export function createAttempts(ports: AttemptPorts): (delivery: StoredDelivery) 
     }
   }
 
+  async function find(delivery: StoredDelivery): Promise<Destination | undefined> {
+    if (delivery.notification) return findSubscriber({ store, base: ports.base ?? '' }, delivery)
+    const json = await store.findRegistration('destination', delivery.destination)
+    return json === undefined ? undefined : (JSON.parse(json) as Destination)
+  }
+
   async function send(
     delivery: StoredDelivery,
     destination: Destination | undefined,
@@ -83,7 +91,7 @@ export function createAttempts(ports: AttemptPorts): (delivery: StoredDelivery) 
 
   async function settle(ended: Attempt): Promise<void> {
     try {
-      await store.commit(settlementOf(ended, { ...ports, backoff: settings.backoff }, clock.now()))
+      await store.commit(await settlementOf(ended, { ...ports, backoff: settings.backoff }, clock.now()))
     } catch (error) {
       // Somebody else has settled this attempt: its lease ran out while it was sent.
       if (!(error instanceof Failure && error.kind === 'conflict')) throw error

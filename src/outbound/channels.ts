@@ -2,6 +2,7 @@ import type { Clock, Ids } from '#core/ports.ts'
 import type { Answer, Parcel } from './channel.ts'
 import { createFhirChannel } from './fhir-channel.ts'
 import { createMllpChannel, type SendMllp } from './mllp-channel.ts'
+import { createRestHookChannel } from './rest-hook-channel.ts'
 
 export interface Channels {
   /** Sends a parcel through the channel of its destination. */
@@ -15,9 +16,11 @@ export interface Channels {
 export function createChannels(ports: { clock: Clock; ids: Ids; sendMllp?: SendMllp }): Channels {
   const fhir = createFhirChannel(ports)
   const mllp = createMllpChannel(ports)
+  const restHook = createRestHookChannel(ports)
   return {
     async send(parcel) {
       const { channel } = parcel.destination
+      if (channel.kind === 'rest-hook') return restHook(parcel, channel)
       return channel.kind === 'fhir' ? fhir(parcel, channel) : mllp(parcel, channel)
     },
   }

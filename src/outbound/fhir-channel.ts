@@ -4,11 +4,9 @@ import type { FhirChannelSettings } from '#core/destination.ts'
 import type { Clock, Ids } from '#core/ports.ts'
 import type { Answer, Channel } from './channel.ts'
 import { fhirClient } from './fhir-client.ts'
+import { refusalOf } from './retry.ts'
 import { createTokens } from './token.ts'
 import { transactionOf } from './transaction.ts'
-
-/** Statuses after which the same request may succeed: RFC 9110, RFC 6585, RFC 8470. */
-const transient = new Set([408, 425, 429])
 
 /** Sends a parcel to a FHIR server as one transaction that may safely come in twice. */
 export function createFhirChannel({ clock, ids }: { clock: Clock; ids: Ids }): Channel<FhirChannelSettings> {
@@ -37,22 +35,6 @@ export function createFhirChannel({ clock, ids }: { clock: Clock; ids: Ids }): C
     if (!response?.ok) return refusalOf(response, clock.now())
     return readResult(result, body.entry?.length ?? 0)
   }
-}
-
-function refusalOf(response: Response | undefined, now: number): Answer {
-  const status = response?.status ?? 0
-  const reason = `http-${status}`
-  if (!transient.has(status) && status < 500) return { state: 'refused', reason }
-  const afterMs = readRetryAfter(response?.headers.get('retry-after'), now)
-  return { state: 'retry', reason, ...(afterMs === undefined ? {} : { afterMs }) }
-}
-
-/** Seconds or a date: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 */
-function readRetryAfter(value: string | null | undefined, now: number): number | undefined {
-  if (!value) return undefined
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000
-  const date = Date.parse(value)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
 
 const transactionResponse = z.object({

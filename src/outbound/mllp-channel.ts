@@ -103,7 +103,8 @@ async function messageOf(
     requester: await findPractitioner(parcel, order.requester?.reference),
     recorder: await findPractitioner(parcel, order.recorder?.reference),
     ...(pharmacy?.resourceType === 'Organization' ? { pharmacy } : {}),
-    audience: parcel.destination.role,
+    // No other role is sent to over MLLP.
+    audience: parcel.destination.role === 'pharmacy' ? 'pharmacy' : 'ehr',
   })
 }
 

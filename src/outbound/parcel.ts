@@ -80,8 +80,9 @@ interface ToPack {
 }
 
 /** A destination as one who reads: deliveries are decided by the same rules as its own requests would be. */
-export function callerOf({ id, name, role, organization, purpose }: Destination): Caller {
-  return { clientId: id, name, role, scopes: ['system/*.rs'], actors: [organization], purpose, grants: [] }
+export function callerOf({ id, name, role, organization, purpose, scopes }: Destination): Caller {
+  const granted = scopes ?? ['system/*.rs']
+  return { clientId: id, name, role, scopes: granted, actors: [organization], purpose, grants: [] }
 }
 
 /** A destination as one who answers: it tells of the Tasks that it has, as it may over FHIR. */

@@ -3,11 +3,12 @@ import type { Audit } from '#core/act.ts'
 import type { CommitUnit, ResourceWrite } from '#core/commit.ts'
 import type { Destination } from '#core/destination.ts'
 import type { FailureKind } from '#core/failure.ts'
-import type { Ids, StoredDelivery } from '#core/ports.ts'
-import { versioned } from '#core/resource.ts'
+import type { Ids, Store, StoredDelivery } from '#core/ports.ts'
+import { referenceTo, versioned } from '#core/resource.ts'
 import { type Backoff, waitAfter } from './backoff.ts'
 import type { Answer } from './channel.ts'
 import { callerOf, type Opened } from './parcel.ts'
+import { subscriptionAfter } from './subscriber.ts'
 
 /** An attempt and how it ended. `stopped` was not sent: nobody may, or there is nothing left to send. */
 export interface Attempt {
@@ -24,20 +25,23 @@ export interface Attempt {
  * Everything that the end of an attempt changes, for one commit: the delivery's state, the disclosure in the audit log,
  * and for what will never arrive a Task for somebody to see to.
  */
-export function settlementOf(
+export async function settlementOf(
   attempt: Attempt,
-  { audit, ids, backoff }: { audit: Audit; ids: Ids; backoff: Backoff },
+  { store, audit, ids, backoff }: { store: Store; audit: Audit; ids: Ids; backoff: Backoff },
   at: number,
-): CommitUnit {
+): Promise<CommitUnit> {
   const { delivery, answer } = attempt
   const state = stateAfter(attempt, backoff)
   const reason = 'reason' in answer ? answer.reason : undefined
   const wish = answer.state === 'retry' ? answer.afterMs : undefined
   const due = at + waitAfter(delivery.attempt, chanceOf(ids.random()), backoff, wish)
-  const words = wordsOf(attempt, state, reason ?? '')
-  const task = words && taskFor(attempt, words, ids.random(), at)
+  // A subscriber asks for what it missed by itself.
+  const words = delivery.notification ? undefined : wordsOf(attempt, state, reason ?? '')
+  const write = words
+    ? taskFor(attempt, words, ids.random(), at)
+    : await subscriptionAfter(store, attempt, { state, reason }, at)
   return {
-    audit: audit.record(disclosure(attempt, task, at)),
+    audit: audit.record(disclosure(attempt, write, at)),
     settlements: [
       {
         delivery: delivery.id,
@@ -48,15 +52,19 @@ export function settlementOf(
         ...(reason ? { reason } : {}),
       },
     ],
-    ...(task ? { writes: [task] } : {}),
+    ...(write ? { writes: [write] } : {}),
   }
 }
+
+/** About an hour: who is away for longer asks for what it missed ($events). */
+const notified = 12
 
 function stateAfter({ delivery, answer }: Attempt, backoff: Backoff) {
   if (answer.state === 'refused') return 'dead'
   if (answer.state !== 'retry') return answer.state
   // Attempts are never counted anew, so what was dead and is taken up again gets another round of them.
-  return delivery.attempt % backoff.attempts === 0 ? 'dead' : 'queued'
+  const attempts = delivery.notification ? Math.min(backoff.attempts, notified) : backoff.attempts
+  return delivery.attempt % attempts === 0 ? 'dead' : 'queued'
 }
 
 const outcomes = { delivered: 'success', retry: 'failed', refused: 'failed', stopped: 'denied' } as const
@@ -64,25 +72,31 @@ const outcomes = { delivered: 'success', retry: 'failed', refused: 'failed', sto
 /** Also of an attempt that failed: what was sent may have been read. */
 function disclosure(
   { delivery, destination, opened, answer }: Attempt,
-  task: ResourceWrite | undefined,
+  write: ResourceWrite | undefined,
   at: number,
 ) {
   return {
-    kind: 'disclosure' as const,
+    kind:
+      delivery.notification && delivery.resources.length === 0
+        ? ('transmission' as const)
+        : ('disclosure' as const),
     outcome: outcomes[answer.state],
     ...('reason' in answer ? { outcomeText: answer.reason } : {}),
     at,
     requestId: delivery.id,
     ...(destination ? { caller: callerOf(destination), recipient: recipientOf(destination) } : {}),
     patients: delivery.patient ? [delivery.patient] : [],
-    entities: [...opened.entities, ...(task ? [`Task/${task.resource.id}/_history/1`] : [])],
+    entities: [
+      ...opened.entities,
+      ...(write ? [`${referenceTo(write.resource)}/_history/${write.version}`] : []),
+    ],
     consents: [...opened.consents],
     reasons: [...opened.reasons],
   }
 }
 
 function recipientOf({ name, organization, channel }: Destination) {
-  const address = channel.kind === 'fhir' ? channel.address : `mllp://${channel.host}:${channel.port}`
+  const address = channel.kind !== 'mllp' ? channel.address : `mllp://${channel.host}:${channel.port}`
   return { name, reference: organization, address }
 }
 

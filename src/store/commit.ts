@@ -7,6 +7,7 @@ import type { Statement } from './driver.ts'
 import { exportStatements, toldStatements } from './exports.ts'
 import { indexRows } from './index-rows.ts'
 import * as statements from './statements.ts'
+import { eventStatements, liveStatements, seenStatements } from './subscriptions.ts'
 import { insertTokens } from './token-rows.ts'
 
 export interface Sealing {
@@ -26,6 +27,9 @@ export async function compileUnit(unit: CommitUnit, sealing: Sealing): Promise<S
     ...(unit.receipt ? [receipt(unit.receipt, sealing)] : []),
     ...(unit.settlements ?? []).map(settlement),
     ...(unit.exports ?? []).map((each) => exportStatements(each, sealing.vault)),
+    ...(unit.events ?? []).map((each) => eventStatements(each, sealing.vault)),
+    ...(unit.changesSeen === undefined ? [] : [seenStatements(unit.changesSeen)]),
+    ...(unit.writes ?? []).map(liveStatements),
     ...(unit.told ? [toldStatements(unit.told, sealing.vault)] : []),
     ...(unit.writes ?? []).map((write) => resource(write, sealing)),
     ...(unit.deliveries ?? []).map((each) => delivery(each, unit, sealing)),
@@ -94,10 +98,10 @@ async function rowsOf(resource: Identified, vault: Vault) {
 
 async function delivery(each: NewDelivery, unit: CommitUnit, { vault }: Sealing): Promise<Statement[]> {
   const box = await vault.box('clinic')
-  const { id, destination, due, resources, patient, held } = each
+  const { id, destination, due, resources, patient, held, notification } = each
   const state = held ? 'stopped' : 'queued'
-  const body = box.seal(JSON.stringify({ resources, patient }), `delivery/${id}`)
-  const lane = vault.mac('lane', destination, patient ?? id).subarray(0, 16)
+  const body = box.seal(JSON.stringify({ resources, patient, notification }), `delivery/${id}`)
+  const lane = vault.mac('lane', destination, notification ? '' : (patient ?? id)).subarray(0, 16)
   const created = unit.audit[0]?.recorded ?? due
   return [
     statements.insertDelivery.bind({

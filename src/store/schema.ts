@@ -79,6 +79,20 @@ export interface Tables {
   }
   /** Keyed hashes of what an export gave away and told. */
   export_told: { export: string; hash: Uint8Array }
+  /** Subscriptions that gather events. */
+  subscription_live: { id: string }
+  /** Versions stored while somebody is subscribed, until they were looked at (trigger). */
+  waiting_change: { seq: number; type: string; id: string; version: number }
+  /** What subscribers were to be told: `key` is a keyed hash of subscription and version. */
+  subscription_event: {
+    id: string
+    subscription: string
+    number: number
+    key: Uint8Array
+    at: number
+    box: string
+    body: Uint8Array
+  }
   migration: { name: string }
 }
 
@@ -288,6 +302,41 @@ export const migrations: readonly Migration[] = [
         .addPrimaryKeyConstraint('export_told_key', ['export', 'hash'])
         .modifyEnd(sql`WITHOUT ROWID`)
         .compile(),
+    ],
+  },
+  {
+    name: '005-subscriptions',
+    statements: [
+      sqlite.schema
+        .createTable('subscription_live')
+        .addColumn('id', 'text', (c) => c.notNull().primaryKey())
+        .compile(),
+      sqlite.schema
+        .createTable('waiting_change')
+        .addColumn('seq', 'integer', (c) => c.notNull().primaryKey().autoIncrement())
+        .addColumn('type', 'text', (c) => c.notNull())
+        .addColumn('id', 'text', (c) => c.notNull())
+        .addColumn('version', 'integer', (c) => c.notNull())
+        .compile(),
+      // Whatever door a version came in by, and only while somebody listens.
+      sql`CREATE TRIGGER version_waits AFTER INSERT ON version
+          WHEN NEW.body IS NOT NULL AND NEW.type <> 'Subscription' AND EXISTS (SELECT 1 FROM subscription_live)
+          BEGIN INSERT INTO waiting_change (type, id, version) VALUES (NEW.type, NEW.id, NEW.version); END`.compile(
+        sqlite,
+      ),
+      sqlite.schema
+        .createTable('subscription_event')
+        .addColumn('id', 'text', (c) => c.notNull().primaryKey())
+        .addColumn('subscription', 'text', (c) => c.notNull())
+        .addColumn('number', 'integer', (c) => c.notNull())
+        .addColumn('key', 'blob', (c) => c.notNull().unique())
+        .addColumn('at', 'integer', (c) => c.notNull())
+        .addColumn('box', 'text', (c) => c.notNull())
+        .addColumn('body', 'blob', (c) => c.notNull())
+        .addUniqueConstraint('subscription_event_order', ['subscription', 'number'])
+        .compile(),
+      sql`CREATE INDEX delivery_subscription ON delivery (destination, created)
+          WHERE destination > 'Subscription/' AND destination < 'Subscription0'`.compile(sqlite),
     ],
   },
 ]

@@ -220,6 +220,12 @@ export const searchParameters: Readonly<Record<string, readonly SearchParameter[
     reference('participant', 'participant.member', [...people, 'CareTeam']),
     date('date', 'period'),
   ],
+  Subscription: [
+    status,
+    token('type', 'channel.type'),
+    uri('url', 'channel.endpoint'),
+    uri('criteria', 'criteria'),
+  ],
   Group: [
     identifier,
     token('type', 'type'),

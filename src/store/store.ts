@@ -9,6 +9,8 @@ import { createExports } from './exports.ts'
 import type { Tables } from './schema.ts'
 import { compileSearch } from './search.ts'
 import * as statements from './statements.ts'
+import { sweepEvents } from './subscription-statements.ts'
+import { createSubscriptions } from './subscriptions.ts'
 import type { Bound } from './template.ts'
 
 export interface StoreOptions {
@@ -17,12 +19,15 @@ export interface StoreOptions {
   leaves: LeafMaker
 }
 
+const eventsKeptMs = 30 * 24 * 60 * 60_000
+
 const lost: Record<Guard, [FailureKind, string]> = {
   version: ['precondition-failed', 'The resource was changed in between: read it again and repeat'],
   receipt: ['conflict', 'This message is being taken in already'],
   nonce: ['conflict', 'This one-time value was used before'],
   attempt: ['conflict', 'This delivery attempt was settled already'],
   export: ['conflict', 'This export was changed in between'],
+  event: ['conflict', 'This event is on record already'],
 }
 
 /** The store over any driver: what is written is sealed, what is read is opened, here and nowhere else. */
@@ -71,6 +76,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
     const opened = JSON.parse((await vault.open(box)).open(body, `delivery/${id}`)) as {
       resources: VersionRef[]
       patient?: StoredDelivery['patient']
+      notification?: StoredDelivery['notification']
     }
     const known = { id, destination, attempt, due, created, ...opened }
     return { ...known, state: state as StoredDelivery['state'], ...(reason ? { reason } : {}) }
@@ -78,6 +84,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
 
   return {
     ...createExports({ driver, vault, openVersion }),
+    ...createSubscriptions({ driver, vault }),
     commit,
     onCommit: (listener) => void listeners.push(listener),
     onChangeElsewhere: (listener) => void cachers.push(listener),
@@ -181,6 +188,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
         statements.sweepNonces.bind({ now }),
         sweepExports.bind({ now }),
         sweepTold.bind({}),
+        sweepEvents.bind({ before: now - eventsKeptMs }),
       ])
     },
 

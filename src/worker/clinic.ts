@@ -58,6 +58,7 @@ export class Clinic extends DurableObject<WorkerEnv> {
     try {
       const { gateway, store } = await this.opened()
       let rounds = 0
+      const heartbeat = await gateway.gatherer.run()
       while (rounds < maxRounds && (await gateway.deliverer.run()) > 0) rounds += 1
       while (rounds < maxRounds && (await gateway.exporter.run()) > 0) rounds += 1
       await gateway.watch()
@@ -68,6 +69,7 @@ export class Clinic extends DurableObject<WorkerEnv> {
         await gateway.upkeep()
       }
       await this.#armNext(store)
+      if (heartbeat !== undefined) await this.#arm(heartbeat)
     } catch (fault) {
       report('alarm', fault)
       // An alarm that keeps throwing is given up by the platform; this one comes again.
@@ -116,6 +118,7 @@ export class Clinic extends DurableObject<WorkerEnv> {
       const begun = unit.exports?.find(({ state }) => state === 'preparing')
       const at = unit.deliveries?.length ? clock.now() : (begun?.lease ?? clock.now() + checkpointMs)
       this.ctx.waitUntil(this.#arm(at))
+      if (unit.writes?.length) this.ctx.waitUntil(this.#armForSubscribers(store))
     })
     const opened = { gateway, store, vault, vkey: signer.vkey }
     await this.#bootstrap(own, opened)
@@ -144,6 +147,11 @@ export class Clinic extends DurableObject<WorkerEnv> {
     if (delivery !== undefined) await this.#arm(delivery)
     if (begun !== undefined) await this.#arm(begun)
     if (size > (checkpoint?.size ?? 0)) await this.#arm(clock.now() + checkpointMs)
+  }
+
+  /** What was written is looked at for those who are subscribed. */
+  async #armForSubscribers(store: Store): Promise<void> {
+    if ((await store.liveSubscriptions()).length > 0) await this.#arm(clock.now())
   }
 
   /** Of all times asked for, the earliest stands. */

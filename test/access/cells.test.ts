@@ -82,6 +82,18 @@ function resourcesOf(patient: string, clinic: string, pharmacy: string): Record<
       authoredOn: '2026-02-01',
     },
     Group: { type: 'person', actual: true, managingEntity: to(clinic), member: [{ entity: subject }] },
+    Subscription: {
+      status: 'off',
+      reason: 'x',
+      criteria: 'Task?status=requested',
+      channel: { type: 'rest-hook', endpoint: `https://${clinic.slice('Organization/'.length)}.example/in` },
+      extension: [
+        {
+          url: 'https://postern.health/fhir/StructureDefinition/subscriber',
+          valueIdentifier: { value: clinic },
+        },
+      ],
+    },
     Consent: {
       status: 'inactive',
       scope: coded('http://terminology.hl7.org/CodeSystem/consentscope', 'patient-privacy'),
@@ -117,7 +129,8 @@ const actors: Partial<Record<Role, Reference>> = {
 function callerOf(role: Role): Caller {
   const actor = actors[role] ?? 'Organization/clinic'
   const session = { scopes: ['system/*.cruds'], actors: [actor], purpose: 'TREAT', grants: [] }
-  return { clientId: role, name: role, role, ...session }
+  // Subscriptions are a client's own.
+  return { clientId: 'Organization/clinic', name: role, role, ...session }
 }
 
 let open: OpenFhir
@@ -131,6 +144,12 @@ beforeAll(async () => {
   ] as const) {
     for (const [type, body] of Object.entries(resources)) await put(type, id, body)
   }
+  const webhooks = { addresses: ['https://clinic.example/'], secret: 'whsec_' }
+  const client = { id: 'Organization/clinic', grants: [], webhooks }
+  await open.store.commit({
+    audit: [],
+    registrations: [{ kind: 'client', id: client.id, json: JSON.stringify(client) }],
+  })
   await put('Consent', 'proxy', {
     ...own.Consent,
     status: 'active',
@@ -178,8 +197,8 @@ describe('the role table', () => {
     const team = (orders: string, tasks: string, administrations = 'rs') =>
       `Communication.crus QuestionnaireResponse.rs MedicationRequest.${orders} MedicationDispense.rs ` +
       `MedicationAdministration.${administrations} Patient.rs ` +
-      `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Group.rs Task.${tasks} Consent.rs Provenance.rs DetectedIssue.rs Questionnaire.rs`
-    const pharmacy = `MedicationRequest.rs MedicationDispense.crus MedicationAdministration.crs Patient.rs ${catalogues('rs')} Task.crus`
+      `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Subscription.cruds Group.rs Task.${tasks} Consent.rs Provenance.rs DetectedIssue.rs Questionnaire.rs`
+    const pharmacy = `MedicationRequest.rs MedicationDispense.crus MedicationAdministration.crs Patient.rs ${catalogues('rs')} Subscription.cruds Task.crus`
     expect(written).toEqual({
       ehr: team('crs', 'crus', 'crs'),
       clinician: team('rs', 'crus'),

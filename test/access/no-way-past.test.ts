@@ -54,6 +54,11 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
     because: 'what leaves is decided for its destination, at the moment it leaves',
   },
   {
+    files: /^src\/outbound\/subscriber\.ts$/,
+    decides: /subscriberOf\(/,
+    because: 'the Subscription itself, which says whom it is of: its client is the one that is sent to',
+  },
+  {
     files: /^src\/auth\/break-glass\.ts$/,
     decides: /readGlassRequest/,
     because:

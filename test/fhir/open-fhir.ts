@@ -83,6 +83,7 @@ export async function openFhir(settings: Settings = {}): Promise<OpenFhir> {
     clock,
     ids,
     deriveId: opened.vault.deriveId,
+    callerOf: async () => undefined,
     cursorKey: {
       seal: (text) => Buffer.from(box.seal(text, 'cursor')).toString('base64url'),
       open: (text) => box.open(new Uint8Array(Buffer.from(text, 'base64url')), 'cursor'),

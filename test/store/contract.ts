@@ -5,6 +5,7 @@ import { exportClaims } from './export-claims.ts'
 import { logClaims } from './log-claims.ts'
 import { sealClaims } from './seal-claims.ts'
 import { searchClaims } from './search-claims.ts'
+import { subscriptionClaims } from './subscription-claims.ts'
 import type { WithStore } from './units.ts'
 
 /** What every database must hold to be a store of this house (S1). */
@@ -15,6 +16,7 @@ export function storeContract(name: string, withStore: WithStore): void {
     logClaims(withStore)
     deliveryClaims(withStore)
     exportClaims(withStore)
+    subscriptionClaims(withStore)
     sealClaims(withStore)
   })
 }
