@@ -15,7 +15,11 @@ export interface FhirPorts {
   store: Store
   access: Access
   audit: Audit
-  validator: { check(resource: Resource, profile?: string): readonly Issue[] }
+  validator: {
+    check(resource: Resource, profile?: string): readonly Issue[]
+    /** Codes by system of a value set that can be listed here, for `:in`. */
+    codesOf(valueSet: string): Readonly<Record<string, readonly string[]>> | undefined
+  }
   clock: Clock
   ids: Ids
   /** A keyed id from parts (vault): the id under which a conditional create is made, so that two of them collide. */

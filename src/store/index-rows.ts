@@ -58,7 +58,18 @@ export function parameterRows(resource: Resource, parameter: SearchParameter): I
   return { tokens: [...tokens.values()], dates: [] }
 }
 
-const valuesOf = { token: tokenValues, uri: uriValues, string: stringValues } as const
+const valuesOf = {
+  token: tokenValues,
+  uri: uriValues,
+  string: stringValues,
+  // Never indexed (opened): only that there is one counts here, for `:missing`.
+  quantity: presence,
+  composite: presence,
+} as const
+
+function presence(): string[] {
+  return ['present']
+}
 
 /** The values at a path: arrays are walked through, absent steps give nothing. */
 export function elementsAt(value: unknown, steps: readonly string[]): unknown[] {

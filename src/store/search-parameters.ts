@@ -5,7 +5,7 @@
  */
 export interface SearchParameter {
   name: string
-  kind: 'token' | 'reference' | 'date' | 'uri' | 'string'
+  kind: 'token' | 'reference' | 'date' | 'uri' | 'string' | 'quantity' | 'composite'
   /** Element paths below the resource; arrays are walked through. */
   paths: readonly string[]
   /** Types a reference may point to: others are not indexed, and a bare id in a query means these. */
@@ -22,6 +22,8 @@ export interface SearchParameter {
   opened?: true
   /** Contact points of this system only. */
   system?: string
+  /** Of a composite: what stands together in one element, with paths below that element. */
+  components?: readonly SearchParameter[]
 }
 
 const people = ['Practitioner', 'PractitionerRole', 'Organization', 'Patient', 'RelatedPerson', 'Device']
@@ -48,6 +50,15 @@ function string(name: string, ...paths: string[]): SearchParameter {
 
 function opened(parameter: SearchParameter): SearchParameter {
   return { ...parameter, opened: true }
+}
+
+/** Amounts are never indexed: they are compared on opened candidates. */
+function quantity(name: string, ...paths: string[]): SearchParameter {
+  return { name, kind: 'quantity', paths, opened: true }
+}
+
+function composite(name: string, path: string, ...components: SearchParameter[]): SearchParameter {
+  return { name, kind: 'composite', paths: [path], opened: true, components }
 }
 
 function telling(parameter: SearchParameter): SearchParameter {
@@ -231,6 +242,15 @@ export const searchParameters: Readonly<Record<string, readonly SearchParameter[
     token('type', 'type'),
     token('actual', 'actual'),
     token('code', 'code'),
+    token('characteristic', 'characteristic.code'),
+    token('exclude', 'characteristic.exclude'),
+    token('value', 'characteristic.valueCodeableConcept', 'characteristic.valueBoolean'),
+    composite(
+      'characteristic-value',
+      'characteristic',
+      token('characteristic', 'code'),
+      token('value', 'valueCodeableConcept', 'valueBoolean'),
+    ),
     reference('member', 'member.entity', [...people, 'Medication', 'Group']),
     reference('managing-entity', 'managingEntity', [
       'Organization',
@@ -311,6 +331,25 @@ export const searchParameters: Readonly<Record<string, readonly SearchParameter[
     token('subject-type', 'subjectType'),
     date('date', 'date'),
     date('effective', 'effectivePeriod'),
+    uri('definition', 'item.definition'),
+    string('description', 'description'),
+    string('publisher', 'publisher'),
+    token('jurisdiction', 'jurisdiction'),
+    token('context', 'useContext.valueCodeableConcept'),
+    token('context-type', 'useContext.code'),
+    quantity('context-quantity', 'useContext.valueQuantity', 'useContext.valueRange'),
+    composite(
+      'context-type-value',
+      'useContext',
+      token('context-type', 'code'),
+      token('context', 'valueCodeableConcept'),
+    ),
+    composite(
+      'context-type-quantity',
+      'useContext',
+      token('context-type', 'code'),
+      quantity('context-quantity', 'valueQuantity', 'valueRange'),
+    ),
   ],
 }
 

@@ -21,6 +21,8 @@ export interface Validator {
   restoreDecimals<R>(resource: R): R
   /** Canonicals of the profiles on resources that are known, by type. */
   profilesOf(type: string): string[]
+  /** Codes by system of a value set that is known and enumerated; undefined for every other. */
+  codesOf(valueSet: string): SystemCodes | undefined
 }
 
 export interface ValidatorPorts {
@@ -105,6 +107,7 @@ export function createValidator({ base, profiles }: ValidatorPorts): Validator {
     },
     restoreDecimals: <R>(resource: R) => restore(resource) as R,
     profilesOf: (type) => [...definitions.values()].filter((one) => one.type === type).map((one) => one.url),
+    codesOf: (valueSet) => surroundings.codes(valueSet),
   }
 }
 

@@ -85,13 +85,16 @@ describe('searching for what one may not see gives nothing away', () => {
     planted.gender,
     'Patient/ehr.s',
     'ehr.s',
+    'http://hl7.org/fhir/ValueSet/administrative-gender',
   ]
   const modifiers = {
-    token: ['', ':not', ':text'],
+    token: ['', ':not', ':text', ':in'],
     reference: ['', ':identifier', ':Patient', ':text'],
     string: ['', ':exact', ':contains'],
     date: [''],
-    uri: [''],
+    uri: ['', ':above', ':below'],
+    quantity: [''],
+    composite: [''],
   }
   const beside = ['', '&_id=ehr.1,ehr.s', '&patient=ehr.s', '&_count=1&_total=accurate', '&_summary=count']
 

@@ -298,6 +298,8 @@ describe('the CapabilityStatement', () => {
       uri: 'urn:x',
       reference: 'Patient/1',
       string: 'abc',
+      quantity: '5.4|http://unitsofmeasure.org|mg',
+      composite: 'a|b$5',
     }
     for (const resource of json.rest[0].resource) {
       for (const { name, type, documentation } of resource.searchParam) {

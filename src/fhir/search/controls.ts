@@ -59,7 +59,7 @@ const id: SearchParameter = { name: '_id', kind: 'token', paths: ['id'] }
 function sortable(type: string, name: string): SearchParameter {
   if (name === '_lastUpdated') return lastUpdated
   const parameter = name === '_id' ? id : searchParameter(type, name)
-  if (!parameter || parameter.kind === 'uri') {
+  if (!parameter || ['uri', 'quantity', 'composite'].includes(parameter.kind)) {
     throw new Failure(
       'unsupported',
       'The parameter _sort takes date, token, string and reference parameters and _lastUpdated, - before one to turn it round.',

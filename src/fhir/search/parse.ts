@@ -132,7 +132,15 @@ function readOwn({ ports }: Pick<Call, 'ports'>, search: Search, key: string, te
   const told = /^[A-Za-z_:-]{1,64}$/.test(key) ? `${key} ` : ''
   if (!parameter) throw new Failure('unsupported', `The parameter ${told}is not known for ${search.type}.`)
   const modifier = colon < 0 ? undefined : key.slice(colon + 1)
-  const condition = readCondition({ parameter, modifier, text, base: ports.base, now: ports.clock.now() })
+  const findCodes = ports.validator.codesOf
+  const condition = readCondition({
+    parameter,
+    modifier,
+    text,
+    base: ports.base,
+    now: ports.clock.now(),
+    findCodes,
+  })
   noteElements(search, parameter)
   if (condition.check) search.checks.push(condition.check)
   if (condition.opening) search.opening.push(key)

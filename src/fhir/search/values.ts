@@ -5,6 +5,10 @@ import { relativeReference } from '#store/index-rows.ts'
 import type { SearchParameter } from '#store/search-parameters.ts'
 import { searchedPrefix } from '#store/string-prefixes.ts'
 import { type Check, holdsString, isMissing, meets, saysText } from './check.ts'
+import { holdsTogether } from './composite.ts'
+import { type FindCodes, inValueSet } from './in-value-set.ts'
+import { holdsQuantity } from './quantity.ts'
+import { uriHierarchy } from './uri-hierarchy.ts'
 
 /** More alternatives than this in one parameter are refused. */
 const maxValues = 100
@@ -17,6 +21,7 @@ export interface Asked {
   base: string
   /** Milliseconds since the epoch, for `ap`. */
   now: number
+  findCodes: FindCodes
 }
 
 /** What a parameter asks: of the index, of the opened match, or of both. */
@@ -40,7 +45,15 @@ export function readCondition(asked: Asked): Condition {
   if (modifier === 'text' && (parameter.kind === 'token' || parameter.kind === 'reference')) {
     return { check: saysText(parameter, values), opening: true }
   }
+  if (modifier === 'in' && parameter.kind === 'token') {
+    const { criterion, check } = inValueSet(parameter, values, asked.findCodes)
+    return parameter.opened ? { check, opening: true } : { criterion, check }
+  }
+  if (parameter.kind === 'uri' && (modifier === 'above' || modifier === 'below')) {
+    return uriHierarchy(parameter, modifier, values)
+  }
   if (parameter.kind === 'string') return stringCondition(asked, values)
+  if (parameter.kind === 'quantity' || parameter.kind === 'composite') return amountCondition(asked, values)
   const criterion = readCriterion(asked, values)
   return parameter.opened ? { check: meets(parameter, criterion), opening: true } : { criterion }
 }
@@ -64,6 +77,19 @@ function stringCondition({ parameter, modifier }: Asked, values: string[]): Cond
   return { criterion, check: holdsString(parameter, values, 'prefix') }
 }
 
+/** What only the opened match tells: amounts, and what stands together in one element. */
+function amountCondition(asked: Asked, values: string[]): Condition {
+  const { parameter, modifier, text } = asked
+  if (modifier !== undefined) throw unknownModifier(parameter.name, modifier)
+  if (parameter.kind === 'quantity') return { check: holdsQuantity(parameter, values), opening: true }
+  const readPart = (part: SearchParameter, partText: string): Check => {
+    const { check } = readCondition({ ...asked, parameter: { ...part, opened: true }, text: partText })
+    if (!check) throw new RangeError('A part of a composite is asked of the opened match')
+    return check
+  }
+  return { check: holdsTogether(parameter, alternatives(text), readPart), opening: true }
+}
+
 function readCriterion(asked: Asked, values: string[]): Criterion {
   const { parameter, modifier } = asked
   const { name, kind } = parameter
@@ -79,9 +105,7 @@ function readCriterion(asked: Asked, values: string[]): Criterion {
 
 /** The alternatives of a value, at commas that are not escaped: https://hl7.org/fhir/R4/search.html#escaping */
 export function splitValues(name: string, text: string): string[] {
-  const values = (text.match(/(?:\\.|[^\\,])+|(?<=,|^)(?=,|$)/gs) ?? []).map((value) =>
-    value.replace(/\\([\\,|$])/g, '$1').trim(),
-  )
+  const values = alternatives(text).map((value) => value.replace(/\\([\\,|$])/g, '$1').trim())
   if (values.length === 0 || values.includes('')) {
     throw new Failure('malformed', `The parameter ${name} has an empty value; leave it out or give it one.`)
   }
@@ -89,6 +113,10 @@ export function splitValues(name: string, text: string): string[] {
     throw new Failure('too-costly', `The parameter ${name} has more than ${maxValues} values; ask in parts.`)
   }
   return values
+}
+
+function alternatives(text: string): string[] {
+  return text.match(/(?:\\.|[^\\,])+|(?<=,|^)(?=,|$)/gs) ?? []
 }
 
 /**
