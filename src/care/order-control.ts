@@ -32,6 +32,8 @@ const unknown = 'This order control code is not understood here'
  */
 const orderControls: Readonly<Record<string, OrderControl>> = {
   NW: { says: 'order', by: 'placer' },
+  // An order for a pharmacy outside of the house (2.5.1, chapter 4): what a prescription is here.
+  OP: { says: 'order', by: 'placer' },
 
   CA: { says: 'request', by: 'placer', about: 'abort' },
   DC: { says: 'request', by: 'placer', about: 'abort' },
@@ -64,6 +66,7 @@ const orderControls: Readonly<Record<string, OrderControl>> = {
   RP: { says: 'refused', because: changing },
   RU: { says: 'refused', because: changing },
   RO: { says: 'refused', because: changing },
+  PY: { says: 'refused', because: changing },
   AF: { says: 'refused', because: elsewhere },
   DF: { says: 'refused', because: elsewhere },
   OF: { says: 'refused', because: dispensing },
