@@ -36,6 +36,7 @@ import ignoredOrderAnswerJson from '../mappings/ignored/order-answer.json'
 import ignoredOrderRequestJson from '../mappings/ignored/order-request.json'
 import ignoredPatientRecordJson from '../mappings/ignored/patient-record.json'
 import ignoredPrescriptionOrderJson from '../mappings/ignored/prescription-order.json'
+import ignoredReferralJson from '../mappings/ignored/referral.json'
 import ignoredRenewalRequestJson from '../mappings/ignored/renewal-request.json'
 import interpretationJson from '../mappings/interpretation.json'
 import languageJson from '../mappings/language.json'
@@ -53,6 +54,9 @@ import prescriptionOrderJsonata from '../mappings/prescription-order.jsonata'
 import prescriptionJsonata from '../mappings/prescription.jsonata'
 import priorityJson from '../mappings/priority.json'
 import questionnaireJson from '../mappings/questionnaire.json'
+import referralPriorityJson from '../mappings/referral-priority.json'
+import referralStatusJson from '../mappings/referral-status.json'
+import referralJsonata from '../mappings/referral.jsonata'
 import renewalRequestJsonata from '../mappings/renewal-request.jsonata'
 import repeatPatternJson from '../mappings/repeat-pattern.json'
 import reportStatusJson from '../mappings/report-status.json'
@@ -115,6 +119,7 @@ export const bundledArtifacts: Artifacts = {
     ['patient-record', patientRecordJsonata],
     ['prescription-order', prescriptionOrderJsonata],
     ['prescription', prescriptionJsonata],
+    ['referral', referralJsonata],
     ['renewal-request', renewalRequestJsonata],
     ['secure-message', secureMessageJsonata],
   ]),
@@ -148,6 +153,8 @@ export const bundledArtifacts: Artifacts = {
     ['order-type', orderTypeJson],
     ['priority', priorityJson],
     ['questionnaire', questionnaireJson],
+    ['referral-priority', referralPriorityJson],
+    ['referral-status', referralStatusJson],
     ['repeat-pattern', repeatPatternJson],
     ['report-status', reportStatusJson],
     ['route', routeJson],
@@ -168,6 +175,7 @@ export const bundledArtifacts: Artifacts = {
     ['order-request', ignoredOrderRequestJson],
     ['patient-record', ignoredPatientRecordJson],
     ['prescription-order', ignoredPrescriptionOrderJson],
+    ['referral', ignoredReferralJson],
     ['renewal-request', ignoredRenewalRequestJson],
   ]),
   profiles: [

@@ -106,6 +106,23 @@ export function organizationParty(
   return { slot, type: 'Organization', identifier, stub: stub as Resource }
 }
 
+/**
+ * PRD → Practitioner with the first of its numbers (PRD-7: number, kind), else the Organization of PRD-10. PRD is in no
+ * map of the guide; its name is an XPN and its number's kind is of table 0338.
+ */
+export function providerParty(facility: string, slot: string, prd: SourceSegment): Party | undefined {
+  const number = fieldOf(prd, 7).find((value) => value._1)
+  const [name = {}, organization, address, phone] = [2, 10, 3, 5].map((field) => fieldOf(prd, field)[0])
+  if (!number?._1) return organization && organizationParty(facility, slot, organization)
+  const person: SourceRepetition = { _1: number._1 }
+  if (number._2) person._13 = number._2
+  for (let part = 1; part <= 6; part++) {
+    const said = name[`_${part}`]
+    if (said !== undefined) person[`_${part + 1}`] = said
+  }
+  return practitionerParty(facility, slot, person, { address, phone })
+}
+
 /** A pharmacy as RXO-32 and RXE-40 give it: code, name, and the name of what the code is from. */
 export function pharmacyParty(
   facility: string,

@@ -13,6 +13,7 @@ import { patientMerge } from './patient-merge.ts'
 import { patientRecord } from './patient-record.ts'
 import { prescription } from './prescription.ts'
 import { prescriptionOrder } from './prescription-order.ts'
+import { referral } from './referral.ts'
 import { refillRequest, renewalRequest } from './renewal-request.ts'
 import { secureMessage } from './secure-message.ts'
 
@@ -36,4 +37,5 @@ export const flows = [
   patientRecord,
   patientMerge,
   appointment,
+  referral,
 ] as readonly Flow[]

@@ -1,0 +1,127 @@
+import { Failure, type Issue } from '#core/failure.ts'
+import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
+import { decodeText } from '#formats/hl7v2/charset.ts'
+import { segmentsUnder } from '#formats/hl7v2/coverage.ts'
+import { readMessage } from '#formats/hl7v2/message.ts'
+import { type SourceSegment, type SourceTree, sourceTree } from '#formats/hl7v2/source.ts'
+import { segmentsNamed } from './hl7v2-observers.ts'
+import { fieldOf, patientParty, providerParty } from './hl7v2-people.ts'
+import { reviseMessage } from './message-revision.ts'
+import { reviseReferral } from './referral-revision.ts'
+
+/** The message as its tree, and its parts wherever a segment before them put them. */
+export interface Referral extends SourceTree {
+  timeZone: string
+  /** MSH-4, of which our own identifier systems for this sender's numbers are made. */
+  facility: string
+  /** RF1-6: number and whose it is. Not whose message it is, for both sides tell of one referral. */
+  number: string
+  RF1: SourceSegment[]
+  PRD: SourceSegment[]
+  DG1: SourceSegment[]
+  AL1: SourceSegment[]
+  PR1: SourceSegment[]
+  /** NTE and OBX in the order of the message. */
+  told: SourceSegment[]
+}
+
+type Rule = CareRule<Referral>
+
+/**
+ * REF^I12–I14 and their answers, RRI^I12–I14: a referral is a Task that mirrors what the referring provider's system keeps,
+ * from the provider with role RP to the one with role RT (PRD-1). RF1-6 says which one a later event or an answer is about
+ * (HL7 v2.5.1 §11.4, §11.6.1). What it says to people goes with it as a Communication about the Task. I15 asks for a status:
+ * that is a question to those who keep it.
+ */
+export const referral: Flow<Referral> = {
+  name: 'referral',
+  title: 'Referral (HL7 v2)',
+  door: {
+    kind: 'hl7v2',
+    messageTypes: ['REF^I12', 'REF^I13', 'REF^I14', 'RRI^I12', 'RRI^I13', 'RRI^I14'],
+  },
+  read: readReferral,
+  messageId: (source) => source.controlId,
+  primary: 'Task',
+  parties: partiesOf,
+  earlier: earlierReferral,
+  rules: [hasWhatAReferralNeeds],
+  mapping: 'referral',
+  profiles: { Communication: 'https://postern.health/fhir/StructureDefinition/SecureMessage' },
+  receivers: [{ role: 'ehr', types: ['Task', 'Communication'] }],
+  revisions: { Task: reviseReferral, Communication: reviseMessage },
+}
+
+function readReferral(body: Uint8Array, { timeZone }: ReadContext): Referral {
+  const { text, charset } = decodeText(body)
+  const tree = sourceTree(readMessage(text, charset))
+  const [sender] = fieldOf(tree.MSH, 4)
+  const owners = [tree.MSH, tree.PID, ...tree.orders.flatMap((order) => Object.values(order))]
+  const all = owners.flatMap((owner) => (owner ? withThoseUnder(owner) : [])).sort((a, b) => a.at - b.at)
+  const named = (...names: string[]) => all.filter((segment) => names.includes(segment._))
+  const RF1 = segmentsNamed(tree.MSH, 'RF1')
+  return {
+    ...tree,
+    timeZone,
+    facility: sender?._1 ?? sender?._2 ?? 'unknown',
+    number: numberOf(RF1[0]),
+    RF1,
+    PRD: named('PRD'),
+    DG1: named('DG1'),
+    AL1: named('AL1'),
+    PR1: named('PR1'),
+    told: named('NTE', 'OBX'),
+  }
+}
+
+function withThoseUnder(segment: SourceSegment): SourceSegment[] {
+  return [segment, ...segmentsUnder(segment).flatMap(withThoseUnder)]
+}
+
+function numberOf(rf1: SourceSegment | undefined): string {
+  const [number] = fieldOf(rf1, 6)
+  return `${number?._1 ?? ''}|${number?._3 ?? number?._2 ?? ''}`
+}
+
+function partiesOf({ facility, PID, PRD }: Referral): Party[] {
+  return [
+    PID && patientParty(facility, PID),
+    ...PRD.map((prd) => providerParty(facility, `provider-${prd.at}`, prd)),
+  ].filter((party) => party !== undefined)
+}
+
+/** The Task; what this side said of it before, and for an answer what it answers. */
+function earlierReferral({ type, number }: Referral): EarlierLink[] {
+  const isAnswer = type === 'RRI'
+  const letter = (slot: string, side: string): EarlierLink => ({
+    slot,
+    type: 'Communication',
+    key: { name: `RF1-6-${side}`, number },
+    place: 'RF1-6',
+  })
+  return [
+    { slot: 'referral', type: 'Task', key: { name: 'RF1-6', number }, place: 'RF1-6', required: isAnswer },
+    letter('letter', type),
+    ...(isAnswer ? [letter('asked', 'REF')] : []),
+  ]
+}
+
+function hasWhatAReferralNeeds({ type, trigger, PID, RF1, PRD }: Referral): ReturnType<Rule> {
+  const [rf1] = RF1
+  const needs = [
+    [fieldOf(PID, 3).some((value) => value._1), 'PID-3', 'A patient identifier is required'],
+    [RF1.length === 1, 'RF1', 'One referral a message'],
+    [fieldOf(rf1, 6)[0]?._1, 'RF1-6', 'The number of the referral is required'],
+    [PRD.length > 0, 'PRD', 'Who refers to whom is required'],
+    [
+      type === 'REF' || trigger === 'I14' || fieldOf(rf1, 1)[0]?._1,
+      'RF1-1',
+      'An answer has to say what it is (RF1-1)',
+    ],
+  ] as const
+  const issues = needs.flatMap(([is, expression, text]): Issue[] =>
+    is ? [] : [{ code: 'required', text, expression }],
+  )
+  if (issues.length > 0) throw new Failure('invalid', issues)
+  return { keep: true }
+}
