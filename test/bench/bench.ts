@@ -1,7 +1,10 @@
 // npm run bench: the ladder (P0), ingest (P1), reads (P2), disk (P11). docs/performance.md says how to read it.
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { reportOf, type Sample, tableOf } from './report.ts'
+import type { VolumeBenchSettings } from './search.ts'
 import { type Bench, startBench } from './server-process.ts'
 import { prepareSteps, type Step } from './steps.ts'
 
@@ -13,6 +16,8 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '2' },
     json: { type: 'string' },
     profile: { type: 'string' },
+    data: { type: 'string' },
+    resources: { type: 'string', multiple: true, default: ['10000'] },
   },
 })
 const rounds = values.quick ? 1 : Number(values.rounds)
@@ -25,6 +30,8 @@ else if (positionals.includes('er7')) await (await import('./er7.ts')).er7()
 else if (positionals.includes('mllp'))
   await (await import('./mllp.ts')).mllp({ rounds, seconds, profile: values.profile })
 else if (positionals.includes('mapping')) await (await import('./mapping.ts')).mapping()
+else if (positionals.includes('search')) await overVolumes((await import('./search.ts')).search)
+else if (positionals.includes('export')) await overVolumes((await import('./export.ts')).bulkExport)
 else await runBench(positionals)
 
 async function runBench(names: readonly string[]): Promise<void> {
@@ -48,6 +55,17 @@ async function runBench(names: readonly string[]): Promise<void> {
     process.stdout.write(tableOf(report))
   } finally {
     await bench.close()
+  }
+}
+
+/** Made-up clinics are kept where a folder is named, for the next run. */
+async function overVolumes(bench: (settings: VolumeBenchSettings) => Promise<void>): Promise<void> {
+  const data = values.data ?? mkdtempSync(join(tmpdir(), 'postern-volumes-'))
+  try {
+    const resources = values.resources.map(Number)
+    await bench({ rounds, seconds, profile: values.profile, data: resolve(data), resources })
+  } finally {
+    if (values.data === undefined) rmSync(data, { recursive: true, force: true })
   }
 }
 

@@ -1,5 +1,6 @@
 import { cpus, totalmem } from 'node:os'
 import type { Disk } from './server-process.ts'
+import { type Spread, spread, text } from './spread.ts'
 import type { Step } from './steps.ts'
 
 /** One measurement of one step in one round. */
@@ -42,12 +43,6 @@ interface Ratio {
   reference: string
   connections: number
   cpu: Spread
-}
-
-interface Spread {
-  median: number
-  least: number
-  most: number
 }
 
 export function reportOf(
@@ -103,11 +98,6 @@ export function tableOf({ machine: on, rounds, seconds, steps, ratios, disk }: R
   ].join('\n')
 }
 
-function text({ median, least, most }: Spread, digits: number): string {
-  const [shown, from, to] = [median, least, most].map((value) => value.toFixed(digits))
-  return least === most ? String(shown) : `${shown} [${from} … ${to}]`
-}
-
 function machine(): Report['machine'] {
   const all = cpus()
   return {
@@ -145,12 +135,4 @@ function ratiosOf(samples: readonly Sample[], step: string, reference: string): 
     })
     return times.length > 0 ? [{ step, reference, connections, cpu: spread(times) }] : []
   })
-}
-
-function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] ?? 0
-  const median = sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2
-  return { median, least: sorted[0] ?? 0, most: sorted.at(-1) ?? 0 }
 }
