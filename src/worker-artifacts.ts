@@ -26,10 +26,12 @@ import documentStatusJson from '../mappings/document-status.json'
 import doseUnitJson from '../mappings/dose-unit.json'
 import eligibilityOutcomeJson from '../mappings/eligibility-outcome.json'
 import eligibilityResultJsonata from '../mappings/eligibility-result.jsonata'
+import giveJsonata from '../mappings/give.jsonata'
 import ignoredAdministrationJson from '../mappings/ignored/administration.json'
 import ignoredAppointmentJson from '../mappings/ignored/appointment.json'
 import ignoredDispenseJson from '../mappings/ignored/dispense.json'
 import ignoredDocumentMessageJson from '../mappings/ignored/document-message.json'
+import ignoredGiveJson from '../mappings/ignored/give.json'
 import ignoredHl7v2Json from '../mappings/ignored/hl7v2.json'
 import ignoredObservationResultJson from '../mappings/ignored/observation-result.json'
 import ignoredOrderAnswerJson from '../mappings/ignored/order-answer.json'
@@ -113,6 +115,7 @@ export const bundledArtifacts: Artifacts = {
     ['dispense', dispenseJsonata],
     ['document-message', documentMessageJsonata],
     ['eligibility-result', eligibilityResultJsonata],
+    ['give', giveJsonata],
     ['observation-result', observationResultJsonata],
     ['order-answer', orderAnswerJsonata],
     ['order-request', orderRequestJsonata],
@@ -169,6 +172,7 @@ export const bundledArtifacts: Artifacts = {
     ['appointment', ignoredAppointmentJson],
     ['dispense', ignoredDispenseJson],
     ['document-message', ignoredDocumentMessageJson],
+    ['give', ignoredGiveJson],
     ['hl7v2', ignoredHl7v2Json],
     ['observation-result', ignoredObservationResultJson],
     ['order-answer', ignoredOrderAnswerJson],

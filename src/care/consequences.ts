@@ -1,6 +1,7 @@
 import { type CarePorts, type Change, type Consequences, writeOf } from './change.ts'
 import { consentConsequences } from './consent-change.ts'
 import { dispenseConsequences } from './dispense-change.ts'
+import { administrationConsequences } from './give.ts'
 import { orderConsequences } from './order-change.ts'
 import { subscriptionConsequences } from './subscription-change.ts'
 import { taskConsequences } from './task-change.ts'
@@ -10,6 +11,7 @@ const rules: Readonly<Record<string, (ports: CarePorts, change: Change) => Promi
   MedicationRequest: orderConsequences,
   Task: taskConsequences,
   MedicationDispense: dispenseConsequences,
+  MedicationAdministration: administrationConsequences,
   Consent: consentConsequences,
   Subscription: subscriptionConsequences,
 }

@@ -1,4 +1,4 @@
-import type { MedicationDispense, MedicationRequest, Task } from 'fhir/r4'
+import type { MedicationAdministration, MedicationDispense, MedicationRequest, Task } from 'fhir/r4'
 import type { Nonce } from '#core/commit.ts'
 import { Failure } from '#core/failure.ts'
 import type { Criterion, Cursor } from '#core/query.ts'
@@ -40,6 +40,13 @@ export function dispensesOf(
   order: Identified<MedicationRequest>,
 ): Promise<Identified<MedicationDispense>[]> {
   return all(ports, 'MedicationDispense', named('prescription', referenceTo(order)))
+}
+
+export function administrationsOf(
+  ports: Ports,
+  order: Identified<MedicationRequest>,
+): Promise<Identified<MedicationAdministration>[]> {
+  return all(ports, 'MedicationAdministration', named('request', referenceTo(order)))
 }
 
 /** Who has the order in hand: the owner of what was sent, else the pharmacy it names. None: it never left. */

@@ -5,7 +5,9 @@ import { Failure } from '#core/failure.ts'
 import type { Identified } from '#core/resource.ts'
 import { openCancel } from './cancel.ts'
 import { type CarePorts, type Change, type Consequences, writeOf } from './change.ts'
+import { givenAlready } from './give.ts'
 import { openHold } from './hold.ts'
+import { mayKnowOrder } from './known-order.ts'
 import { findOrder, seenNonce, tasksOf, wasSent } from './order-file.ts'
 import { openRenewalOf } from './renewal.ts'
 import {
@@ -35,6 +37,7 @@ export async function openedTask(
   if (kind === 'renewal' && task.status !== 'draft' && (await openRenewalOf(ports, task))) {
     throw new Failure('conflict', 'A renewal of this order is asked for already.')
   }
+  if (kind === 'work' && task.status !== 'draft') return openedWork(ports, change, task)
   if (task.status === 'draft' || (kind !== 'fulfil' && kind !== 'cancel')) return only(change, task)
   const order = await requireOrder(ports, task, change.caller)
   const others = (await tasksOf(ports, order, kind)).filter(({ id }) => id !== task.id)
@@ -47,6 +50,12 @@ export async function openedTask(
   const asked = await open(ports, { task, order, others, at: change.at })
   const result = writeOf({ ...change, resource: asked.task })
   return { result, writes: [result, ...asked.more], nonces }
+}
+
+/** What was done before it was asked for is done. */
+async function openedWork(ports: CarePorts, change: Change, task: Work): Promise<Consequences> {
+  const opened = only(change, task)
+  return { ...opened, writes: [...opened.writes, ...(await givenAlready(ports, task, change.at))] }
 }
 
 /** Who asks may take back what was asked, so it is said who that is. */
@@ -66,19 +75,12 @@ export function isAbort({ code }: Task): boolean {
 
 async function requireOrder(ports: CarePorts, task: Work, caller: Caller): Promise<Order> {
   const order = await findOrder(ports, task.focus?.reference)
-  const known = order && (await mayKnow(ports, order, caller))
+  const known = order && (await mayKnowOrder(ports, order, caller))
   // R55: of another patient, hidden and absent are one answer.
   if (!order || !known || patientOf(order) === undefined || patientOf(order) !== patientOf(task)) {
     throw refused('focus is no order of this patient.', 'Task.focus')
   }
   return order
-}
-
-/** A platform reads nothing back; with its grant it is trusted with the orders it names. */
-async function mayKnow({ access }: CarePorts, stored: Order, caller: Caller): Promise<boolean> {
-  if (caller.role === 'platform') return caller.grants.includes('order-source')
-  const decision = await access.decide({ caller, interaction: 'read', type: 'MedicationRequest', stored })
-  return decision.permit
 }
 
 /** Two pharmacies, or one asked twice, would dispense it twice. */

@@ -5,6 +5,7 @@ import { dispense } from './dispense.ts'
 import { dispenseAnswer } from './dispense-answer.ts'
 import { documentMessage } from './document-message.ts'
 import { eligibilityResult } from './eligibility-result.ts'
+import { give } from './give.ts'
 import { medicationOrder } from './medication-order.ts'
 import { observationResult } from './observation-result.ts'
 import { orderAnswer, orderNotice } from './order-answer.ts'
@@ -31,6 +32,7 @@ export const flows = [
   orderNotice,
   dispenseAnswer,
   dispense,
+  give,
   administration,
   documentMessage,
   observationResult,

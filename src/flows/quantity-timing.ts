@@ -18,6 +18,14 @@ export function withTiming(order: SourceOrder): SourceOrder {
   }
 }
 
+/** The same for a give (RXG-3), whose timing is its own. */
+export function withGiveTiming(order: SourceOrder): SourceOrder {
+  const { RXG } = order
+  const given = fieldOf(RXG, 3)
+  if (!RXG || RXG.TQ1 || given.length === 0) return order
+  return { ...order, RXG: { ...RXG, TQ1: given.map(timingSegment) } }
+}
+
 /** Place 0: no segment of the message. */
 function timingSegment(tq: SourceRepetition): SourceSegment {
   const { duration, count, words } = durationOf(tq._3)
