@@ -61,11 +61,12 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
   const anchorFile = join(config.keyring, 'checkpoints.txt')
   const { clock, ids } = systemPorts
   const mllp = createMllpClient()
+  const artifacts = readArtifacts(home)
   const gateway = await createGateway(
     {
       store,
       vault,
-      artifacts: readArtifacts(home),
+      artifacts,
       clock,
       ids,
       signer,
@@ -73,7 +74,7 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
         appendFileSync(anchorFile, `${note}\f\n`, { mode: 0o600 })
         if (config.anchorUrl) await postCheckpoint(config.anchorUrl, note)
       },
-      channels: createChannels({ clock, ids, sendMllp: mllp.send }),
+      channels: createChannels({ clock, ids, sendMllp: mllp.send, profiles: artifacts.profiles }),
       onFault: (fault, requestId) => process.stderr.write(`${requestId} ${faultName(fault)}\n`),
     },
     { clinic: config.clinic, baseUrl, timeZone: config.timeZone, clientRate: config.clientRate },

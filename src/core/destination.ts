@@ -78,6 +78,8 @@ export interface Hl7v2Dialect {
   acknowledgement?: 'original' | 'enhanced'
   /** What the partner calls our identifier systems: URI → assigning authority as HD, `HOSP` or `HOSP&1.2.3&ISO`. */
   authorities?: Record<string, string>
+  /** What the partner calls questionnaires (OBR-4): canonical, with version or without → `44249-1^PHQ-9^LN`. */
+  questionnaires?: Record<string, string>
 }
 
 export interface MllpChannelSettings extends Hl7v2Dialect {

@@ -1,7 +1,7 @@
 import type { Clock, Ids } from '#core/ports.ts'
 import type { Answer, Parcel } from './channel.ts'
 import { createFhirChannel } from './fhir-channel.ts'
-import { createMllpChannel, type SendMllp } from './mllp-channel.ts'
+import { createMllpChannel, type MllpPorts } from './mllp-channel.ts'
 import { createRestHookChannel } from './rest-hook-channel.ts'
 
 export interface Channels {
@@ -13,7 +13,7 @@ export interface Channels {
  * The channel table. `sendMllp` (outbound/mllp-client) is handed in by the Node entry: sockets are not to be had
  * everywhere, and without it an MLLP destination is refused.
  */
-export function createChannels(ports: { clock: Clock; ids: Ids; sendMllp?: SendMllp }): Channels {
+export function createChannels(ports: { clock: Clock; ids: Ids } & MllpPorts): Channels {
   const fhir = createFhirChannel(ports)
   const mllp = createMllpChannel(ports)
   const restHook = createRestHookChannel(ports)

@@ -81,6 +81,12 @@ const mllpChannel = z.strictObject({
         ),
     )
     .optional(),
+  questionnaires: z
+    .record(
+      z.string().regex(/^https?:[^\s]+$/, 'must be a canonical'),
+      z.string().regex(/^[^|^~\\\r\n&]+\^[^|^~\\\r\n&]*\^[^|^~\\\r\n&]+$/, 'must be CODE^text^SYSTEM'),
+    )
+    .optional(),
 })
 
 const destination = z.strictObject({

@@ -4,11 +4,14 @@ import type {
   MedicationRequest,
   Patient,
   Practitioner,
+  Questionnaire,
+  QuestionnaireResponse,
   Task,
 } from 'fhir/r4'
 import type { MllpChannelSettings } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
-import type { Identified, Reference } from '#core/resource.ts'
+import type { Identified, Reference, Resource } from '#core/resource.ts'
+import { writeAnswersMessage } from '#formats/hl7v2/answers-message.ts'
 import { writeCommunicationMessage } from '#formats/hl7v2/communication-message.ts'
 import { charsetLabel, type Envelope } from '#formats/hl7v2/dialect.ts'
 import { writeDispenseMessage } from '#formats/hl7v2/dispense-message.ts'
@@ -19,6 +22,12 @@ import type { MllpClient } from './mllp-client.ts'
 
 export type SendMllp = MllpClient['send']
 
+export interface MllpPorts {
+  sendMllp?: SendMllp
+  /** Where questionnaires are found that answers answer. */
+  profiles?: readonly Resource[]
+}
+
 /** Orders in one parcel: the last two digits of their control ids. */
 const MAX_ORDERS = 100
 
@@ -26,16 +35,24 @@ const MAX_ORDERS = 100
 const DEFAULT_CONNECTIONS = 4
 
 /**
- * Sends each order (RDE^O11 or OMP^O09), dispense (RDS^O13) and message (MDM^T02) of a parcel and waits for its
- * acknowledgement, one after the other. A repetition has
- * the control ids (MSH-10) and bytes of the first try, by which a receiver knows it.
+ * Sends each order (RDE^O11 or OMP^O09), dispense (RDS^O13), message (MDM^T02) and set of answers (ORU^R01) of a parcel
+ * and waits for its acknowledgement, one after the other. A repetition has the control ids (MSH-10) and bytes of the first
+ * try, by which a receiver knows it.
  */
-export function createMllpChannel({ sendMllp }: { sendMllp?: SendMllp }): Channel<MllpChannelSettings> {
+export function createMllpChannel({ sendMllp, profiles = [] }: MllpPorts): Channel<MllpChannelSettings> {
   return async (parcel, settings) => {
     if (!sendMllp) throw new Failure('unsupported', 'no-mllp-here')
     if (parcel.contents.length > MAX_ORDERS) throw new Failure('too-costly', 'too-many-orders')
     const messages = await Promise.all(
-      parcel.contents.map(({ resource }, index) => messageOf(resource, index, parcel, settings)),
+      parcel.contents.map(({ resource }, index) => {
+        const envelope = {
+          dialect: settings,
+          controlId: parcel.id.replaceAll('-', '').slice(0, 18) + String(index).padStart(2, '0'),
+          at: parcel.created,
+        }
+        if (resource.resourceType !== 'QuestionnaireResponse') return messageOf(resource, envelope, parcel)
+        return answersOf(resource, questionnaireOf(resource, profiles), envelope, parcel)
+      }),
     )
     const { host, port, tls, connections = DEFAULT_CONNECTIONS, pipeline } = settings
     const charset = charsetLabel(settings)
@@ -79,17 +96,7 @@ const answers: Record<string, Answer> = {
   CR: { state: 'refused', reason: 'ack-CR' },
 }
 
-async function messageOf(
-  content: Identified,
-  index: number,
-  parcel: Parcel,
-  dialect: MllpChannelSettings,
-): Promise<string> {
-  const envelope = {
-    dialect,
-    controlId: parcel.id.replaceAll('-', '').slice(0, 18) + String(index).padStart(2, '0'),
-    at: parcel.created,
-  }
+async function messageOf(content: Identified, envelope: Envelope, parcel: Parcel): Promise<string> {
   if (content.resourceType === 'MedicationDispense') return dispenseOf(content, envelope, parcel)
   if (content.resourceType === 'Communication') return communicationOf(content, envelope, parcel)
   const { order: stored, control } = await orderOf(content, parcel)
@@ -134,6 +141,32 @@ async function communicationOf(
     patient: await patientFor(communication, parcel),
     ...(sender ? { sender } : {}),
     recipients: await practitioners(parcel, communication.recipient?.map(({ reference }) => reference) ?? []),
+  })
+}
+
+function questionnaireOf(
+  { questionnaire: canonical }: QuestionnaireResponse,
+  profiles: readonly Resource[],
+): Questionnaire | undefined {
+  return profiles.find(
+    (each): each is Questionnaire =>
+      each.resourceType === 'Questionnaire' && [each.url, `${each.url}|${each.version}`].includes(canonical),
+  )
+}
+
+async function answersOf(
+  response: QuestionnaireResponse,
+  questionnaire: Questionnaire | undefined,
+  envelope: Envelope,
+  parcel: Parcel,
+): Promise<string> {
+  const author = await findPractitioner(parcel, response.author?.reference)
+  return writeAnswersMessage({
+    ...envelope,
+    response,
+    patient: await patientFor(response, parcel),
+    ...(questionnaire ? { questionnaire } : {}),
+    ...(author ? { author } : {}),
   })
 }
 

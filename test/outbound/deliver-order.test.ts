@@ -1,4 +1,4 @@
-import type { Task } from 'fhir/r4'
+import type { QuestionnaireResponse, Task } from 'fhir/r4'
 import { afterEach, expect, test } from 'vitest'
 import { findSegment, readMessage, value } from '#formats/hl7v2/message.ts'
 import { startEhr } from '../peers/ehr.ts'
@@ -172,4 +172,36 @@ test('an EHR that takes HL7 v2 gets a message as MDM^T02, in the version it asks
   expect(await stateOf(outbox, said)).toBe('delivered 1')
   expect(server.messages[0]).toContain('MDM^T02^MDM_T02')
   expect(server.messages[0]).toContain('|2.7|')
+})
+
+test('an EHR that takes HL7 v2 gets the answers of a questionnaire as ORU^R01, by the name it has for it', async () => {
+  const server = kept(await startPharmacy())
+  const outbox = kept(await openOutbox())
+  const canonical = 'https://postern.health/fhir/Questionnaire/medication-follow-up|1.0.0'
+  const channel = { ...mllpAt(server), questionnaires: { [canonical]: 'MFU^Follow-up^SURVEYS' } }
+  const organization = 'Organization/hospital'
+  await outbox.register({ id: 'ehr', name: 'Hospital', role: 'ehr', organization, purpose: 'TREAT', channel })
+  const registered = { ...patient, managingOrganization: { reference: 'Organization/hospital' } }
+  const weight = JSON.rawJSON('72.50') as unknown as number
+  const answers: QuestionnaireResponse = {
+    resourceType: 'QuestionnaireResponse',
+    id: 'qr1',
+    identifier: { system: 'urn:oid:6', value: 'qr1' },
+    questionnaire: canonical,
+    status: 'completed',
+    subject: { reference: 'Patient/p1' },
+    authored: '2026-01-05T09:00:00Z',
+    author: { reference: 'Practitioner/d1' },
+    source: { reference: 'Patient/p1' },
+    item: [{ linkId: 'weight', text: 'Weight', answer: [{ valueQuantity: { value: weight, unit: 'kg' } }] }],
+  }
+  const sent = await outbox.queue([registered as never, doctor, hospital, answers as never], 'ehr', [
+    'QuestionnaireResponse/qr1',
+  ])
+  await outbox.deliverer().run()
+  expect(await stateOf(outbox, sent)).toBe('delivered 1')
+  const [text = ''] = server.messages
+  expect(text).toContain('ORU^R01^ORU_R01')
+  expect(text).toContain('OBR|1||qr1^^6^ISO|MFU^Follow-up^SURVEYS|||20260105090000+0000|')
+  expect(text).toContain('OBX|1|NM|29463-7^Weight^LN^weight^^L||72.50|^kg|||||F|')
 })

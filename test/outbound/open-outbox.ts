@@ -6,6 +6,7 @@ import type { NewDelivery } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Clock, Ids, Store } from '#core/ports.ts'
 import { type Resource, versioned } from '#core/resource.ts'
+import { readArtifacts } from '#intake/artifact-folder.ts'
 import { createChannels } from '#outbound/channels.ts'
 import { createDeliverer, type Deliverer, type DelivererSettings } from '#outbound/deliver.ts'
 import { registerDestination } from '#outbound/destinations.ts'
@@ -25,6 +26,8 @@ export interface Outbox {
   deliverer(settings?: Partial<DelivererSettings>): Deliverer
   close(): Promise<void>
 }
+
+const { profiles } = readArtifacts(new URL('../../', import.meta.url).pathname)
 
 const operator: Caller = {
   clientId: 'operator',
@@ -49,7 +52,7 @@ export async function openOutbox(
   const audit = createAudit({ server: { name: 'clinic', reference: 'Device/postern' }, ids })
   const access = createAccess({ store, clock })
   const mllp = createMllpClient()
-  const channels = createChannels({ clock, ids, sendMllp: mllp.send })
+  const channels = createChannels({ clock, ids, sendMllp: mllp.send, profiles })
 
   return {
     store,

@@ -25,6 +25,7 @@ const systems: Record<string, string> = {
   'http://www.whocc.no/atc': 'ATC',
   'http://hl7.org/fhir/ndfrt': 'NDFRT',
   'http://fdasis.nlm.nih.gov': 'UNII',
+  'https://postern.health/fhir/CodeSystem/questionnaire': 'POSTERN',
 }
 
 /** Those that name a product; they go first (prescriptions R8). */
@@ -72,6 +73,13 @@ export function furtherCodings(
     .map((entry) => composed(codingOf(entry, path, said)))
 }
 
+/** A single code as CWE. */
+export function codingField(coding: Coding, path: string, { said }: Telling): string {
+  const name = systemName(coding.system)
+  said.say(`${path}.code`, `${path}.display`, ...(name ? [`${path}.system`] : []))
+  return composed([coding.code, coding.display, coding.code ? (name ?? 'L') : undefined])
+}
+
 /** A unit as CWE: by its code where it has one. The value is not marked here. */
 export function unitField(quantity: Quantity | undefined, path: string, { said }: Telling): string {
   if (!quantity) return ''
@@ -103,7 +111,8 @@ function codingOf([index, coding]: [number, Coding], path: string, said: Said): 
   return [coding.code, coding.display, name ?? 'L']
 }
 
-function systemName(system: string | undefined): string | undefined {
+/** What table 0396 calls a system; undefined for one that it does not name. */
+export function systemName(system: string | undefined): string | undefined {
   const table = /^http:\/\/terminology\.hl7\.org\/CodeSystem\/v2-(\d{4})$/.exec(system ?? '')?.[1]
   return table ? `HL7${table}` : systems[system ?? '']
 }

@@ -3,6 +3,7 @@ import { Failure } from '#core/failure.ts'
 import { coded, type Telling } from './coded.ts'
 import { composed, repeated, segmentOf } from './compose.ts'
 import { dtm, type Envelope, entity, headerSegment, noteSegments, requireWritable } from './dialect.ts'
+import { dataTypes } from './file-types.ts'
 import { patientSegment, practitionerField } from './order-people.ts'
 import { createSaid, requireNoModifiers, restNotes } from './said.ts'
 
@@ -85,22 +86,6 @@ function fileField({ contentType = '', data }: Attachment, path: string): string
     throw refused('unsupported', 'The file itself is not here', `${path}.contentAttachment`)
   const [type, subtype] = dataTypes[contentType] ?? ['AP', 'Octet-stream']
   return composed([undefined, type, subtype, 'Base64', data])
-}
-
-/** Tables 0834 and 0291; any other type is left to a note. */
-const dataTypes: Record<string, [string, string]> = {
-  'application/pdf': ['AP', 'PDF'],
-  'application/rtf': ['AP', 'RTF'],
-  'application/xml': ['AP', 'XML'],
-  'application/dicom': ['AP', 'DICOM'],
-  'image/jpeg': ['IM', 'JPEG'],
-  'image/png': ['IM', 'PNG'],
-  'image/tiff': ['IM', 'TIFF'],
-  'image/gif': ['IM', 'GIF'],
-  'text/html': ['TEXT', 'HTML'],
-  'text/plain': ['TEXT', 'PLAIN'],
-  'video/mpeg': ['VI', 'MPEG'],
-  'audio/basic': ['AU', 'BASIC'],
 }
 
 function documentNumber({ identifier = [], id }: Communication, { dialect, said }: Telling): string {

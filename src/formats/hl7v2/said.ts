@@ -35,10 +35,16 @@ export function restNotes(rest: readonly Left[]): string[] {
   return rest.map(({ path, text }) => `${restPrefix}${path}: ${text}`)
 }
 
-/** Throws Failure `unsupported` for an element that changes the meaning of others: a note beside them would not do. */
-export function requireNoModifiers(resource: object): void {
+/** What an OBX said beside its value, kept beside the answer it became. */
+export const detailsUrl = 'https://postern.health/fhir/StructureDefinition/observation-details'
+
+/**
+ * Throws Failure `unsupported` for an element that changes the meaning of others: a note beside them would not do.
+ * Those whose path is of the form `sayable` have a field.
+ */
+export function requireNoModifiers(resource: object, sayable = /^$/): void {
   for (const { path } of leavesOf(resource, '', new Set())) {
-    if (/(?:^|\.)(?:modifierExtension|implicitRules|comparator)\b/.test(path))
+    if (!sayable.test(path) && /(?:^|\.)(?:modifierExtension|implicitRules|comparator)\b/.test(path))
       throw new Failure('unsupported', [{ text: 'HL7 v2 cannot say this modifier', expression: path }])
   }
 }

@@ -1,8 +1,19 @@
-import type { Communication, MedicationDispense, Patient, Practitioner } from 'fhir/r4'
+import { readFileSync } from 'node:fs'
+import type {
+  Communication,
+  MedicationDispense,
+  Patient,
+  Practitioner,
+  Questionnaire,
+  QuestionnaireResponse,
+} from 'fhir/r4'
 import { expect, it } from 'vitest'
 import type { Hl7v2Dialect } from '#core/destination.ts'
 import { dispense } from '#flows/dispense.ts'
 import { documentMessage } from '#flows/document-message.ts'
+import { eligibilityResult } from '#flows/eligibility-result.ts'
+import { observationResult } from '#flows/observation-result.ts'
+import { writeAnswersMessage } from '#formats/hl7v2/answers-message.ts'
 import { writeCommunicationMessage } from '#formats/hl7v2/communication-message.ts'
 import { writeDispenseMessage } from '#formats/hl7v2/dispense-message.ts'
 import { pretty, readFixture, replay } from '../../flows/replay.ts'
@@ -129,4 +140,99 @@ it('a character that the partner cannot read refuses the message, in every chara
   expect(say('5 € Zoë', '8859/15')()).toContain('|8859/15\r')
   expect(say('日', '8859/15')).toThrow('A character cannot be written')
   expect(say('日', 'UNICODE UTF-8')()).toContain('日')
+})
+
+const followUp = JSON.parse(
+  readFileSync(new URL('../../../profiles/questionnaire-medication-follow-up.json', import.meta.url), 'utf8'),
+) as Questionnaire
+
+it('answers with groups, files, bounds and remarks go out as ORU^R01 and come back the same', async () => {
+  const there = resource<QuestionnaireResponse>(
+    await replay(observationResult, readFixture('observation-result', 'follow-up-and-report.in.hl7')),
+    'QuestionnaireResponse',
+  )
+  const text = writeAnswersMessage({
+    ...envelope,
+    response: there,
+    questionnaire: followUp,
+    patient,
+    author: doctor,
+  })
+  expect(text).toContain('|8480-6^Systolic^LN^systolic^^L|2|>^200|')
+  expect(text).toContain('|side-effects^Side effects^L|1|422587007^Nausea^SCT~25064002^Headache^SCT|')
+  expect(text).toContain('|ED|picture^Picture^L||^IM^JPEG^Base64^/9j/4AAQ|')
+  const back = resource<QuestionnaireResponse>(
+    await replay(observationResult, encode(text)),
+    'QuestionnaireResponse',
+  )
+  const { extension: _canonical, author: _a, ...answers } = back
+  const { author: _b, ...asked } = there
+  expect(withoutIdentity(answers)).toBe(withoutIdentity(asked))
+})
+
+it('an eligibility result tells its outcome and price by their names, and who answered', async () => {
+  const response = resource<QuestionnaireResponse>(
+    await replay(eligibilityResult, readFixture('eligibility-result', 'eligible.in.json')),
+    'QuestionnaireResponse',
+  )
+  const canonical = response.questionnaire ?? ''
+  const named = { ...dialect, questionnaires: { [canonical]: 'WM-1^Weight^SURVEYS' } }
+  const text = writeAnswersMessage({ ...envelope, dialect: named, response, patient })
+  expect(text).toContain('|WM-1^Weight^SURVEYS|')
+  expect(text).toContain('FHIR eligibility-outcome.result: eligible')
+  expect(text).toContain('FHIR pricing-disclosure.component.amount.value: ')
+  expect(text).toContain('FHIR source.type: Patient')
+  expect(text).not.toContain('FHIR questionnaire')
+})
+
+it.each<[string, Partial<QuestionnaireResponse>, string]>([
+  ['nothing was answered', { item: [{ linkId: 'remarks' }] }, 'must hold one at least'],
+  [
+    'an exponent',
+    { item: [{ linkId: 'pain', answer: [{ valueDecimal: JSON.rawJSON('1e3') as never }] }] },
+    'exponents',
+  ],
+  [
+    'a reference',
+    { item: [{ linkId: 'x', answer: [{ valueReference: { reference: 'Patient/p' } }] }] },
+    'no such answer',
+  ],
+  [
+    'a modifier',
+    {
+      item: [
+        { linkId: 'x', answer: [{ valueBoolean: true, modifierExtension: [{ url: 'urn:x' }] } as never] },
+      ],
+    },
+    'modifier',
+  ],
+  [
+    'a question below the second of two answers',
+    { item: [{ linkId: 'x', answer: [{ valueInteger: 1 }, { valueInteger: 2, item: [{ linkId: 'y' }] }] }] },
+    'several answers',
+  ],
+])('answers that HL7 v2 cannot say are refused: %s', (_, change, reason) => {
+  const response: QuestionnaireResponse = {
+    resourceType: 'QuestionnaireResponse',
+    status: 'completed',
+    questionnaire: 'https://clinic.example/Questionnaire/x',
+    ...change,
+  }
+  expect(() => writeAnswersMessage({ ...envelope, response, patient })).toThrow(reason)
+})
+
+it('a file goes to nobody who takes none, and what was entered in error goes out as deleted, without what it said', () => {
+  const response: QuestionnaireResponse = {
+    resourceType: 'QuestionnaireResponse',
+    status: 'completed',
+    questionnaire: 'https://clinic.example/Questionnaire/x',
+    item: [{ linkId: 'picture', answer: [{ valueAttachment: { contentType: 'image/png', data: 'QUJD' } }] }],
+  }
+  const values = { ...envelope, response, patient }
+  expect(() => writeAnswersMessage({ ...values, dialect: { ...dialect, attachments: false } })).toThrow(
+    'no files',
+  )
+  const deleted = writeAnswersMessage({ ...values, response: { ...response, status: 'entered-in-error' } })
+  expect(deleted).toContain('OBX|1||picture^^L||||||||D\r')
+  expect(deleted).not.toMatch(/QUJD|image/)
 })
