@@ -15,6 +15,7 @@ import { addIssuerCommands } from './cli-issuers.ts'
 import { addKeyCommands } from './cli-keys.ts'
 import { addMapCommands } from './cli-map.ts'
 import { addMappingCommands } from './cli-mapping.ts'
+import { addReindexCommand } from './cli-reindex.ts'
 import { type OpenClinic, openClinic, startClinic, systemPorts } from './node.ts'
 
 /*
@@ -278,6 +279,7 @@ addIssuerCommands(program, { withClinic, say, commandLine })
 addMapCommands(program, { withClinic, say, commandLine, looked })
 addMappingCommands(program, { withClinic, say, commandLine, looked })
 addKeyCommands(program, { withClinic, say, commandLine })
+addReindexCommand(program, { withClinic, say, commandLine })
 
 try {
   await program.parseAsync()

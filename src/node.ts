@@ -130,8 +130,9 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
     gateway.log.checkpoint().catch(failed)
     store.sweep(Date.now()).catch(failed)
   }, config.checkpointMs)
+  const indexing = catchUp(store, failed)
   // One round at a time: a new one waits for the one before, and closing for the last.
-  let caring: Promise<unknown> = gateway.upkeep().catch(failed)
+  let caring: Promise<unknown> = indexing.done.then(() => gateway.upkeep()).catch(failed)
   const care = setInterval(() => {
     caring = caring.then(() => gateway.upkeep()).catch(failed)
   }, careUpkeepMs)
@@ -142,11 +143,34 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
     async close() {
       clearInterval(upkeep)
       clearInterval(care)
+      await indexing.stop()
       await caring
       await watching
       await mllp?.close()
       await new Promise((resolve) => server.close(resolve))
       await clinic.close()
+    },
+  }
+}
+
+/** Resources that are indexed anew at once, and how long requests come first then. */
+const reindexBatch = 100
+const reindexPauseMs = 50
+
+/** Builds what changed search parameters left behind, a little at a time. */
+function catchUp(store: Store, failed: (fault: unknown) => void) {
+  const stopped = new AbortController()
+  const run = async () => {
+    while (!stopped.signal.aborted && (await store.reindex(reindexBatch)).parameters.length > 0) {
+      await new Promise((resolve) => setTimeout(resolve, reindexPauseMs))
+    }
+  }
+  const done = run().catch(failed)
+  return {
+    done,
+    stop: () => {
+      stopped.abort()
+      return done
     },
   }
 }

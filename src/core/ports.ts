@@ -46,6 +46,17 @@ export interface DestinationShare {
   underway: Readonly<Record<string, number>>
 }
 
+/** How far the search rows of changed parameters are. */
+export interface Reindexed {
+  /** `Type.param` of those that are not done yet. */
+  parameters: string[]
+  /** Resources looked at now, and still to be looked at. */
+  done: number
+  left: number
+  /** Resources among `done` that no key opens any more. */
+  unreadable: number
+}
+
 /** The receipt found for a message: the answer given, `purged`, or a clash (same id, other body). */
 /** `differs` only where a body was given to compare. */
 export type ReceiptFound =
@@ -113,6 +124,14 @@ export interface Store extends ExportStore, SubscriptionStore {
   changes(type: string, limit: number, before?: Pick<Stored, 'updated' | 'id' | 'version'>): Promise<Stored[]>
   /** Current versions in sort order, each with the cursor that goes on after it. */
   search(query: SearchQuery): Promise<{ stored: Stored; cursor: Cursor }[]>
+
+  /**
+   * After a change of search parameters: gives up to so many resources the rows they lack. Reads and writes go on beside
+   * it, other processes may do the same, and it goes on where it was broken off. A search by one of the `parameters` that
+   * are left is refused as `unavailable`.
+   */
+  reindex(limit: number): Promise<Reindexed>
+  reindexLeft(): Promise<Pick<Reindexed, 'parameters' | 'left'>>
 
   findReceipt(sender: string, messageId: string, body?: Uint8Array): Promise<ReceiptFound | undefined>
 

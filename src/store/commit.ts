@@ -1,11 +1,10 @@
 import type { AuditEntry } from '#core/act.ts'
 import type { CommitUnit, NewDelivery, NewReceipt, ResourceWrite, Settlement } from '#core/commit.ts'
-import { patientOf } from '#core/compartment.ts'
 import type { LeafMaker, Vault } from '#core/ports.ts'
-import type { Identified } from '#core/resource.ts'
 import type { Statement } from './driver.ts'
 import { exportStatements, toldStatements } from './exports.ts'
-import { indexRows } from './index-rows.ts'
+import type { SearchIndex } from './search-index.ts'
+import { ownerOf, searchRows } from './search-rows.ts'
 import * as statements from './statements.ts'
 import { eventStatements, liveStatements, seenStatements } from './subscriptions.ts'
 import { insertTokens } from './token-rows.ts'
@@ -13,6 +12,7 @@ import { insertTokens } from './token-rows.ts'
 export interface Sealing {
   vault: Vault
   leaves: LeafMaker
+  index: SearchIndex
 }
 
 /** Seals everything in a unit and writes it down as statements: guards first, so that a loser does little work. */
@@ -48,32 +48,33 @@ function guarded(guard: NonNullable<Statement['guard']>, bound: Statement): Stat
   return { ...bound, guard }
 }
 
-/** The owner whose key seals a resource: its patient, else the clinic. */
-function ownerOf(resource: Identified): string {
-  return patientOf(resource) ?? 'clinic'
-}
-
 export function placeOf(type: string, id: string, version: number): string {
   return `${type}/${id}/${version}/body`
 }
 
-async function resource(write: ResourceWrite, { vault }: Sealing): Promise<Statement[]> {
+async function resource(write: ResourceWrite, { vault, index }: Sealing): Promise<Statement[]> {
   const { resource: next, version, updated } = write
   const { resourceType: type, id } = next
-  const gone = write.previous ? await rowsOf(write.previous, vault) : undefined
-  const removed = gone
+  const building = await index.building()
+  const former = building.flatMap((each) => (each.type === type ? each.former : []))
+  const gone = write.previous
     ? [
-        ...gone.hashes.map((hash) => statements.deleteToken.bind({ hash, id })),
-        ...gone.params.map((param) => statements.deleteDates.bind({ id, param })),
+        await searchRows(write.previous, vault),
+        ...(former.length > 0 ? [await searchRows(write.previous, vault, former)] : []),
       ]
     : []
+  const removed = gone.flatMap(({ hashes, params }) => [
+    ...hashes.map((hash) => statements.deleteToken.bind({ hash, id })),
+    ...params.map((param) => statements.deleteDates.bind({ id, param })),
+  ])
+  if (gone.length > 0) removed.push(statements.deleteDates.bind({ id, param: `${type}._lastUpdated` }))
   if (write.deleted) {
     const bound = statements.insertVersion.bind({ type, id, version, updated, box: null, body: null })
     return [guarded('version', bound), ...removed]
   }
   const box = await vault.box(ownerOf(next))
   const body = box.seal(JSON.stringify(next), placeOf(type, id, version))
-  const { hashes, dates } = await rowsOf(next, vault)
+  const { hashes, dates } = await searchRows(next, vault)
   return [
     guarded('version', statements.insertVersion.bind({ type, id, version, updated, box: box.keyId, body })),
     ...removed,
@@ -81,19 +82,6 @@ async function resource(write: ResourceWrite, { vault }: Sealing): Promise<State
     ...dates.map((row) => statements.insertDate.bind({ id, ...row })),
     statements.insertDate.bind({ id, param: `${type}._lastUpdated`, low: updated, high: updated }),
   ]
-}
-
-/** The search rows of a version: what is written with it, and taken away when the next one comes. */
-async function rowsOf(resource: Identified, vault: Vault) {
-  const type = resource.resourceType
-  const { tokens, dates } = indexRows(resource)
-  const box = tokens.some((row) => row.perPatient) ? await vault.box(ownerOf(resource)) : undefined
-  const hashes = tokens.map((row) => {
-    const field = `${type}.${row.param}`
-    return row.perPatient && box ? box.index(field, row.value) : vault.index(field, row.value)
-  })
-  const named = dates.map(({ param, low, high }) => ({ param: `${type}.${param}`, low, high }))
-  return { hashes, dates: named, params: [...new Set(named.map((row) => row.param)), `${type}._lastUpdated`] }
 }
 
 async function delivery(each: NewDelivery, unit: CommitUnit, { vault }: Sealing): Promise<Statement[]> {

@@ -26,10 +26,13 @@ export interface IndexRows {
  * its beginnings. A date that is absent has a row too, so that the order of that date holds every resource.
  * `_id` and `_lastUpdated` are the store's own.
  */
-export function indexRows(resource: Resource): IndexRows {
+export function indexRows(
+  resource: Resource,
+  parameters: readonly SearchParameter[] = searchParameters[resource.resourceType] ?? [],
+): IndexRows {
   const tokens: TokenRow[] = []
   const dates: DateRow[] = []
-  for (const parameter of searchParameters[resource.resourceType] ?? []) {
+  for (const parameter of parameters) {
     if (parameter.opened) continue
     const rows = parameterRows(resource, parameter)
     tokens.push(...rows.tokens)

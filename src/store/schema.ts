@@ -93,6 +93,17 @@ export interface Tables {
     box: string
     body: Uint8Array
   }
+  /** What the search rows of a parameter (`Type.param`) were made by, and how far a change of it is. */
+  search_index: {
+    param: string
+    /** The definition as JSON; empty for a parameter that is no more. */
+    definition: string
+    /** JSON list of the definitions whose rows may stand still. */
+    former: string
+    building: number
+    /** The last id that is done. */
+    reached: string
+  }
   migration: { name: string }
 }
 
@@ -337,6 +348,20 @@ export const migrations: readonly Migration[] = [
         .compile(),
       sql`CREATE INDEX delivery_subscription ON delivery (destination, created)
           WHERE destination > 'Subscription/' AND destination < 'Subscription0'`.compile(sqlite),
+    ],
+  },
+  {
+    name: '006-search-index',
+    statements: [
+      sqlite.schema
+        .createTable('search_index')
+        .addColumn('param', 'text', (c) => c.notNull().primaryKey())
+        .addColumn('definition', 'text', (c) => c.notNull())
+        .addColumn('former', 'text', (c) => c.notNull())
+        .addColumn('building', 'integer', (c) => c.notNull())
+        .addColumn('reached', 'text', (c) => c.notNull())
+        .modifyEnd(sql`WITHOUT ROWID`)
+        .compile(),
     ],
   },
 ]

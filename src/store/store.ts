@@ -6,8 +6,10 @@ import { compileUnit, placeOf, receiptKey, receiptPlace } from './commit.ts'
 import type { Driver, Guard, Row } from './driver.ts'
 import { sweepExports, sweepTold } from './export-statements.ts'
 import { createExports } from './exports.ts'
+import { reindexLeft, reindexSome } from './reindex.ts'
 import type { Tables } from './schema.ts'
 import { compileSearch } from './search.ts'
+import { createSearchIndex } from './search-index.ts'
 import * as statements from './statements.ts'
 import { sweepEvents } from './subscription-statements.ts'
 import { createSubscriptions } from './subscriptions.ts'
@@ -34,6 +36,7 @@ const lost: Record<Guard, [FailureKind, string]> = {
 export function createStore({ driver, vault, leaves }: StoreOptions): Store {
   const listeners: ((unit: CommitUnit) => void)[] = []
   const cachers: (() => void)[] = []
+  const index = createSearchIndex(driver)
   let dataVersion = driver.dataVersion?.()
 
   async function rows<T>(query: Bound): Promise<T[]> {
@@ -41,7 +44,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
   }
 
   async function commit(unit: CommitUnit): Promise<Committed> {
-    const outcome = await driver.atomically(await compileUnit(unit, { vault, leaves }))
+    const outcome = await driver.atomically(await compileUnit(unit, { vault, leaves, index }))
     if (!outcome.ok) {
       const [kind, text] = lost[outcome.guard]
       throw new Failure(kind, text, { cause: outcome.cause })
@@ -115,6 +118,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
     },
 
     async search(query: SearchQuery) {
+      await index.requireComplete(query)
       const found = await rows<Tables['version'] & Tables['audit_event'] & { key: number }>(
         await compileSearch(query, vault, driver.all),
       )
@@ -125,6 +129,9 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
         return stored ? [{ stored, cursor: { key, id } }] : []
       })
     },
+
+    reindex: (limit) => reindexSome({ driver, vault, index, openVersion }, limit),
+    reindexLeft: () => reindexLeft({ driver, vault, index, openVersion }),
 
     async findReceipt(sender, messageId, body) {
       const key = receiptKey(vault, sender, messageId)
@@ -163,7 +170,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
           `This delivery is ${row.state}: only a dead or stopped one is taken up again`,
         )
       }
-      const unit = await compileUnit({ audit }, { vault, leaves })
+      const unit = await compileUnit({ audit }, { vault, leaves, index })
       await driver.atomically([statements.requeueDelivery.bind({ delivery: id, due }), ...unit])
     },
 

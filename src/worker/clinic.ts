@@ -31,6 +31,9 @@ const checkpointMs = 60_000
 /** Deliveries taken up one after another by one alarm; the next alarm goes on. */
 const maxRounds = 50
 
+/** Resources that are indexed anew in one round, after a change of search parameters. */
+const reindexBatch = 100
+
 const clock = { now: () => Date.now() }
 const ids = { random: () => crypto.randomUUID() as string }
 
@@ -61,6 +64,12 @@ export class Clinic extends DurableObject<WorkerEnv> {
       const heartbeat = await gateway.gatherer.run()
       while (rounds < maxRounds && (await gateway.deliverer.run()) > 0) rounds += 1
       while (rounds < maxRounds && (await gateway.exporter.run()) > 0) rounds += 1
+      let { parameters } = await store.reindexLeft()
+      while (rounds < maxRounds && parameters.length > 0) {
+        rounds += 1
+        parameters = (await store.reindex(reindexBatch)).parameters
+      }
+      if (parameters.length > 0) await this.#arm(clock.now())
       await gateway.watch()
       await gateway.log.checkpoint()
       await store.sweep(clock.now())

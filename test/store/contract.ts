@@ -3,6 +3,7 @@ import { commitClaims } from './commit-claims.ts'
 import { deliveryClaims } from './delivery-claims.ts'
 import { exportClaims } from './export-claims.ts'
 import { logClaims } from './log-claims.ts'
+import { reindexClaims } from './reindex-claims.ts'
 import { sealClaims } from './seal-claims.ts'
 import { searchClaims } from './search-claims.ts'
 import { subscriptionClaims } from './subscription-claims.ts'
@@ -13,6 +14,7 @@ export function storeContract(name: string, withStore: WithStore): void {
   describe(`the store on ${name}`, () => {
     commitClaims(withStore)
     searchClaims(withStore)
+    reindexClaims(withStore)
     logClaims(withStore)
     deliveryClaims(withStore)
     exportClaims(withStore)
