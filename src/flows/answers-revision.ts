@@ -1,12 +1,14 @@
-import type { QuestionnaireResponse, QuestionnaireResponseItem } from 'fhir/r4'
+import type { Extension, QuestionnaireResponse, QuestionnaireResponseItem } from 'fhir/r4'
+import { sameValue } from '#care/same-value.ts'
 import { Failure } from '#core/failure.ts'
 import type { Identified, Resource } from '#core/resource.ts'
+import { extensionsOf, isOlder, sourceTime, sourceTimeOf } from './source-time.ts'
 
 type Item = QuestionnaireResponseItem
 
 /**
- * The next version of answers whose sender tells of them again (HL7 v2.5.1 §7.4.2.11): what is told now takes the place
- * of what was told of the same item, and what is not spoken of stays. Answers that were final are amended; where none is
+ * The next version of answers whose sender tells of them again (HL7 v2.5.1 §7.4.2.11): of each item what was written last
+ * stands, whichever message came first, and what is not spoken of stays. Answers that were final are amended; where none is
  * left the response is entered-in-error. Throws Failure `conflict` for answers to another questionnaire.
  */
 export function reviseAnswers(standing: Identified, incoming: Identified): Resource {
@@ -14,9 +16,22 @@ export function reviseAnswers(standing: Identified, incoming: Identified): Resou
     return standing
   if (standing.questionnaire !== incoming.questionnaire)
     throw new Failure('conflict', 'What came with this number before answers another questionnaire')
-  const item = mergedItems(standing.item ?? [], incoming.item ?? [])
-  const status = item.some(isAnswered) ? statusOf(standing, incoming) : 'entered-in-error'
-  return { ...standing, ...incoming, status, ...(item.length > 0 ? { item } : {}) }
+  const isLate = isOlder(incoming, standing)
+  const [older, newer] = isLate ? [incoming, standing] : [standing, incoming]
+  const told = latestItems(dated(standing), dated(incoming))
+  const item = told.map((each) => undated(each, sourceTimeOf(newer)))
+  if (isLate && sameValue(item, standing.item ?? [])) return standing
+  const status = item.some(isAnswered) ? statusOf(standing, newer) : 'entered-in-error'
+  const { subject } = standing
+  return {
+    ...older,
+    ...newer,
+    ...extensionsOf(older, newer),
+    status,
+    // Its record's, though that was merged into another one since: nothing is moved (flows/patient-merge).
+    ...(subject ? { subject } : {}),
+    ...(item.length > 0 ? { item } : {}),
+  }
 }
 
 const final: readonly QuestionnaireResponse['status'][] = ['completed', 'amended', 'entered-in-error']
@@ -30,17 +45,35 @@ function statusOf(
   return isAmended || incoming.status === 'entered-in-error' ? 'amended' : incoming.status
 }
 
+/** Each item says for itself when it was written, while two messages are compared. */
+function dated({ item = [], extension }: { item?: Item[]; extension?: Extension[] }): Item[] {
+  const time = extension?.filter(({ url }) => url === sourceTime) ?? []
+  return item.map((each) => {
+    const own = Number.isNaN(sourceTimeOf(each)) ? extensionsOf(each, { extension: time }) : {}
+    const next: Item = { ...each, ...own }
+    return each.item ? { ...next, item: dated({ ...next, item: each.item }) } : next
+  })
+}
+
+/** Said of an item only where it differs from the time of the whole. */
+function undated(item: Item, time: number): Item {
+  const { extension = [], ...rest } = item
+  const kept = sourceTimeOf(item) === time ? extension.filter(({ url }) => url !== sourceTime) : extension
+  const below = item.item ? { item: item.item.map((each) => undated(each, time)) } : {}
+  return { ...rest, ...(kept.length > 0 ? { extension: kept } : {}), ...below }
+}
+
 /** Groups that came once are merged, occasions of a repeating one are told together. */
-function mergedItems(standing: readonly Item[], incoming: readonly Item[]): Item[] {
+function latestItems(standing: readonly Item[], incoming: readonly Item[]): Item[] {
   const linkIds = new Set([...standing, ...incoming].map(({ linkId }) => linkId))
   return [...linkIds].flatMap((linkId) => {
     const before = standing.filter((each) => each.linkId === linkId)
     const now = incoming.filter((each) => each.linkId === linkId)
-    if (now.length === 0) return before
     const [was, is] = [before[0], now[0]]
-    if (before.length === 1 && now.length === 1 && was?.item && is?.item)
-      return [{ ...was, ...is, item: mergedItems(was.item, is.item) }]
-    return now
+    if (!was || !is) return [...before, ...now]
+    const [older, newer] = sourceTimeOf(is) < sourceTimeOf(was) ? [now, before] : [before, now]
+    if (before.length > 1 || now.length > 1 || !was.item || !is.item) return newer
+    return [{ ...older[0], ...newer[0], linkId, item: latestItems(was.item, is.item) }]
   })
 }
 

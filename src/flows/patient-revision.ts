@@ -4,6 +4,7 @@ import type { Identified } from '#core/resource.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { patientParty } from './hl7v2-people.ts'
 import type { PatientMessage, PatientRecord } from './patient-record.ts'
+import { extensionsOf, isOlder, sourceTime } from './source-time.ts'
 
 type Record = Identified<Patient>
 
@@ -57,7 +58,8 @@ function merged(standing: Record, incoming: Record, PID: SourceSegment): Record 
   const telecom = telecomOf(standing, incoming, PID)
   delete next.telecom
   if (telecom.length > 0) next.telecom = telecom
-  return withSourceTime(next, incoming)
+  const time = incoming.extension?.filter(({ url }) => url === sourceTime) ?? []
+  return { ...next, ...extensionsOf(standing, { extension: time }) }
 }
 
 /** PID-14 is for work, PID-13 and PID-40 for all else. */
@@ -83,23 +85,6 @@ function identifiersOf(standing: Record, incoming: Record): Identifier[] {
     (each) => !told.some((one) => same(one, each)) && (each.use === 'old' || !kinds.has(kindOf(each))),
   )
   return [...told, ...others]
-}
-
-const sourceTime = 'https://postern.health/fhir/StructureDefinition/source-time'
-
-function sourceTimeOf({ extension }: Record): number {
-  return Date.parse(extension?.find(({ url }) => url === sourceTime)?.valueDateTime ?? '')
-}
-
-/** False where either does not say when it was recorded: then the order of arrival is all there is. */
-function isOlder(incoming: Record, standing: Record): boolean {
-  return sourceTimeOf(incoming) < sourceTimeOf(standing)
-}
-
-function withSourceTime(next: Record, incoming: Record): Record {
-  const told = (incoming.extension ?? []).filter(({ url }) => url === sourceTime)
-  if (told.length === 0) return next
-  return { ...next, extension: [...(next.extension ?? []).filter(({ url }) => url !== sourceTime), ...told] }
 }
 
 function isDeleted(segments: readonly SourceSegment[], field: number): boolean {

@@ -2,6 +2,7 @@ import type { Task } from 'fhir/r4'
 import type { Identified, Resource } from '#core/resource.ts'
 import { reviseMirror } from './mirrored-task.ts'
 import type { Referral } from './referral.ts'
+import { isOlder } from './source-time.ts'
 
 /**
  * The next version of a referral. Its own system's word is taken as for any Task that mirrors; of an answer (RRI) only what
@@ -20,9 +21,9 @@ export function reviseReferral(standing: Identified, incoming: Identified, { typ
  */
 function answerOf(standing: Identified<Task>, incoming: Identified<Task>): Identified<Task> {
   const { resourceType, id, status, intent, lastModified } = incoming
-  const isBehind = Date.parse(lastModified ?? '') < Date.parse(standing.lastModified ?? '')
   const answer: Identified<Task> = { resourceType, id, status, intent }
-  const said = standing.status === 'requested' && isBehind ? standing.lastModified : lastModified
+  const said =
+    standing.status === 'requested' && isOlder(incoming, standing) ? standing.lastModified : lastModified
   if (said !== undefined) answer.lastModified = said
   for (const element of ['businessStatus', 'restriction', 'note', 'output'] as const)
     if (incoming[element] !== undefined) Object.assign(answer, { [element]: incoming[element] })

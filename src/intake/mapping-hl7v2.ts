@@ -5,8 +5,11 @@ import {
   type Identifier,
   identifierOf,
 } from '#flows/hl7v2-datatypes.ts'
-import { fhirDate } from '#formats/hl7v2/date-time.ts'
-import type { SourceRepetition } from '#formats/hl7v2/source.ts'
+import { segmentsNamed } from '#flows/hl7v2-observers.ts'
+import { fieldOf } from '#flows/hl7v2-people.ts'
+import { sourceTime } from '#flows/source-time.ts'
+import { fhirDate, fhirDateTime } from '#formats/hl7v2/date-time.ts'
+import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
 
 /**
  * HL7 v2 datatypes as FHIR's, for mappings: the very functions by which a flow's parties are found, so that a person is
@@ -34,6 +37,20 @@ export const hl7v2Functions = {
   /** `$xtn(PID_13, 'home')`: ContactPoints. */
   xtn: (values: Some, use?: string): object[] =>
     listOf(values).flatMap((value) => contactPointOf(value, use) ?? []),
+  /**
+   * `$sourceTime(source.MSH, source.timeZone, message.received)`: the extension that says when the sender recorded what it
+   * tells (EVN-2, else MSH-7), by which an older message that comes late is known. To the minute at least, and never after
+   * it came: a clock that is ahead would shut out its own corrections.
+   */
+  sourceTime(header: SourceSegment, timeZone: string, received: string): object | undefined {
+    const [event] = segmentsNamed(header, 'EVN')
+    const text = [fieldOf(event, 2)[0]?._1, fieldOf(header, 7)[0]?._1].find((each) =>
+      /^\d{12}/.test(each ?? ''),
+    )
+    const told = fhirDateTime(text ?? '', timeZone)
+    if (told === undefined) return undefined
+    return { url: sourceTime, valueDateTime: Date.parse(told) > Date.parse(received) ? received : told }
+  },
 }
 
 type Some = readonly SourceRepetition[] | SourceRepetition | undefined

@@ -86,6 +86,18 @@ describe('what happens to a document after its first message', () => {
     expect(first.body.payload).toEqual([{ contentString: 'Take 5 mg once a day.' }])
   })
 
+  it('an edit that was written before what stands comes late, and changes nothing', async () => {
+    const before = await document('DOC-80')
+    const older = fixture('document-message/story-3-edit.in.hl7')
+      .replace('MDM-S-3', 'MDM-S-3-OLDER')
+      .replaceAll('20260110120500-0600', '20260110120400-0600')
+      .replace('in the morning', 'at night')
+    const { text } = await send(older)
+    expect(text).toContain('MSA|AA|')
+    expect(text).toContain('it was not changed')
+    expect(await document('DOC-80')).toEqual(before)
+  })
+
   it('a replacement (T10) stands in its place, and it is not to be relied on any more', async () => {
     await told('story-4-replacement')
     const [old, next] = [await document('DOC-80'), await document('DOC-82')]
@@ -96,10 +108,20 @@ describe('what happens to a document after its first message', () => {
     })
     expect(next).toMatchObject({
       status: 'completed',
-      extension: [{ valueReference: { reference: `Communication/${old.id}` } }],
+      extension: expect.arrayContaining([
+        expect.objectContaining({
+          valueReference: expect.objectContaining({ reference: `Communication/${old.id}` }),
+        }),
+      ]),
     })
-    const late = fixture('document-message/story-3-edit.in.hl7').replace('MDM-S-3', 'MDM-S-3-LATE')
-    expect((await send(late)).text).toContain('MSA|AR|')
+    const edit = fixture('document-message/story-3-edit.in.hl7')
+    const late = edit.replace('MDM-S-3', 'MDM-S-3-LATE')
+    expect((await send(late)).text).toContain('MSA|AA|')
+    expect(await document('DOC-80')).toEqual(old)
+    const newer = edit
+      .replace('MDM-S-3', 'MDM-S-3-NEWER')
+      .replaceAll('20260110120500-0600', '20260110140500-0600')
+    expect((await send(newer)).text).toContain('MSA|AR|')
     expect(await document('DOC-80')).toEqual(old)
   })
 
@@ -131,6 +153,23 @@ describe('what happens to a document after its first message', () => {
     const next = await document('DOC-83')
     expect(next).toMatchObject({ status: 'completed', meta: { versionId: '2' } })
     expect(next.statusReason).toBeUndefined()
+  })
+
+  it('an edit of a replacement still says what it replaced', async () => {
+    const edit = fixture('document-message/story-3-edit.in.hl7')
+      .replace('MDM-S-3', 'MDM-S-12')
+      .replaceAll('DOC-80', 'DOC-84')
+      .replaceAll('20260110120500-0600', '20260110150500-0600')
+    const replacement = fixture('document-message/story-4-replacement.in.hl7')
+      .replace('MDM-S-4', 'MDM-S-13')
+      .replace('DOC-82', 'DOC-84')
+      .replace('DOC-80', 'DOC-79')
+    expect((await send(replacement)).text).toContain('MSA|AA|')
+    expect((await send(edit)).text).toContain('MSA|AA|')
+    const edited = await document('DOC-84')
+    expect(edited.meta.versionId).toBe('2')
+    expect(edited.extension).toHaveLength(2)
+    expect(JSON.stringify(edited.extension)).toContain('DOC-79')
   })
 
   it('nobody moves a document to another patient by its number', async () => {

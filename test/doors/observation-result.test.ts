@@ -121,6 +121,30 @@ describe('a result that comes again with its number', () => {
     expect(of['44259-0']).toMatchObject({ code: 'LA6570-1' })
   })
 
+  it('late tells what no newer one spoke of, and of all else changes nothing', async () => {
+    const at = (time: string, control: string, rows: string[]) => () =>
+      correction(control, rows).replace('20260112081530-0600', time)
+    const answer = (linkId: string, code: string) => `OBX|1|CWE|${linkId}^^LN||${code}^^LN||||||F`
+    const before = await answers()
+    const same = at('20260112071530-0600', 'ORU-L-1', [answer('44250-9', 'LA6568-5')])
+    expect((await post('phq-9', same)).text).toContain('it was not changed')
+    expect((await answers()).response).toEqual(before.response)
+    // 44253-3 was never told of: at eight, then at seven, then at half past seven.
+    const told = [
+      at('20260112080000-0600', 'ORU-L-2', [answer('44259-0', 'LA6568-5'), answer('44253-3', 'LA6570-1')]),
+      at('20260112070000-0600', 'ORU-L-3', [answer('44253-3', 'LA6568-5')]),
+      at('20260112073000-0600', 'ORU-L-4', [answer('44253-3', 'LA6569-3')]),
+    ]
+    for (const each of told) expect((await post('phq-9', each)).text).toContain('MSA|AA|')
+    const after = await answers()
+    expect(after.of['44253-3']).toMatchObject({ code: 'LA6570-1' })
+    expect(after.of['44259-0']).toMatchObject({ code: 'LA6570-1' })
+    expect(after.response).toMatchObject({ status: 'amended', meta: { versionId: '3' } })
+    const newer = at('20260112081000-0600', 'ORU-L-5', [answer('44253-3', 'LA6571-9')])
+    expect((await post('phq-9', newer)).text).toContain('MSA|AA|')
+    expect((await answers()).of['44253-3']).toMatchObject({ code: 'LA6571-9' })
+  })
+
   it('is entered in error when no answer is left', async () => {
     const { response } = await answers()
     const rows = response.item.map(
