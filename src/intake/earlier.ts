@@ -1,8 +1,9 @@
+import { recordsOfPerson } from '#access/same-person.ts'
 import { patientOf } from '#core/compartment.ts'
 import { Failure } from '#core/failure.ts'
 import type { EarlierLink } from '#core/flow.ts'
 import type { Store, Vault } from '#core/ports.ts'
-import type { Reference, Resource } from '#core/resource.ts'
+import { type Reference, type Resource, referenceTo } from '#core/resource.ts'
 import { keyedParts } from './mapping-functions.ts'
 
 /**
@@ -26,11 +27,22 @@ export async function resolveEarlier(
         ])
       continue
     }
-    if (patientOf(JSON.parse(stored.json) as Resource) !== patient)
+    const owner = patientOf(JSON.parse(stored.json) as Resource)
+    if (owner !== patient && !(await isSamePerson(store, patient, owner)))
       throw new Failure('conflict', [
         { text: 'What came with this number before is about another patient', expression: place },
       ])
     references[slot] = `${type}/${id}`
   }
   return references
+}
+
+/** What stands on a record that was merged into another one is that one's too. */
+async function isSamePerson(
+  store: Pick<Store, 'read'>,
+  one: Reference | undefined,
+  other: Reference | undefined,
+): Promise<boolean> {
+  if (!one || !other) return false
+  return (await recordsOfPerson(store, one)).some((record) => referenceTo(record) === other)
 }

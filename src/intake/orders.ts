@@ -1,9 +1,10 @@
 import type { MedicationRequest } from 'fhir/r4'
+import { recordsOfPerson } from '#access/same-person.ts'
 import type { Caller } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import type { OrderLink } from '#core/flow.ts'
 import type { Store } from '#core/ports.ts'
-import type { Identified, Reference } from '#core/resource.ts'
+import { type Identified, type Reference, referenceTo } from '#core/resource.ts'
 
 type Order = Identified<MedicationRequest>
 
@@ -17,13 +18,14 @@ const maxFound = 20
  * of the other).
  */
 export async function resolveOrders(
-  store: Pick<Store, 'search'>,
+  store: Pick<Store, 'search' | 'read'>,
   links: readonly OrderLink[],
   { caller, patient }: { caller: Caller; patient: Reference | undefined },
 ): Promise<Record<string, Reference>> {
   const references: Record<string, Reference> = {}
+  const patients = patient && links.length > 0 ? await recordsIn(store, patient) : []
   for (const link of links) {
-    const found = await findOrders(store, link, { caller, patient })
+    const found = await findOrders(store, link, { caller, patients })
     const order = requireOne(
       found.filter((each) => mayKnow(caller, each)),
       link,
@@ -40,6 +42,12 @@ export async function resolveOrders(
   return references
 }
 
+/** An order stays with the record it was placed for, though that was merged into another one since. */
+async function recordsIn(store: Pick<Store, 'read'>, patient: Reference): Promise<Reference[]> {
+  const others = (await recordsOfPerson(store, patient)).map(referenceTo)
+  return [...new Set([patient, ...others])]
+}
+
 /**
  * By the first of the numbers that any of the patient's orders carries. An answer may name no patient: then a pharmacy's
  * number finds an order only with the system that makes it one of a kind.
@@ -47,16 +55,17 @@ export async function resolveOrders(
 async function findOrders(
   store: Pick<Store, 'search'>,
   link: OrderLink,
-  { caller, patient }: { caller: Caller; patient: Reference | undefined },
+  { caller, patients }: { caller: Caller; patients: Reference[] },
 ): Promise<Order[]> {
+  const isNamed = patients.length > 0
   const whole = link.identifiers.map(({ system, value }) => `${system}|${value}`)
-  const numbers = patient ? [...whole, ...link.values] : caller.role === 'pharmacy' ? whole : []
+  const numbers = isNamed ? [...whole, ...link.values] : caller.role === 'pharmacy' ? whole : []
   for (const number of numbers) {
     const found = await store.search({
       type: 'MedicationRequest',
       criteria: [
         { kind: 'token', param: 'identifier', values: [number] },
-        ...(patient ? [{ kind: 'token' as const, param: 'patient', values: [patient] }] : []),
+        ...(isNamed ? [{ kind: 'token' as const, param: 'patient', values: patients }] : []),
       ],
       limit: maxFound,
     })

@@ -78,7 +78,7 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
   },
   {
     files: /^src\/intake\/earlier\.ts$/,
-    decides: /!== patient\)/,
+    decides: /owner !== patient/,
     because: 'finds what its sender told of before, about the same patient; shows nothing of it',
   },
   {

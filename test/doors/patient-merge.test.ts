@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Reference } from '#core/resource.ts'
-import { made, openScene, resourcesOf, type Scene } from './scene.ts'
+import { orderScene } from './order-scene.ts'
+import { fixture, made, openScene, resourcesOf, type Scene } from './scene.ts'
 
 let scene: Scene
 beforeAll(async () => {
@@ -187,6 +188,62 @@ describe('after a merge', () => {
     expect((await read(replaced)).meta.versionId).toBe('2')
     // The number stands in both records now, and still means one person.
     expect((await send(text.replace('LATER-1', 'LATER-2'))).text).toContain('MSA|AA|')
+  })
+
+  it('what stood on the replaced record is told again for the survivor, and stays where it is', async () => {
+    const about = (path: string, number: string, control: string, change: Record<string, string> = {}) =>
+      Object.entries(change).reduce(
+        (text, [from, to]) => text.replaceAll(from, to),
+        fixture(path)
+          .replace('MRN-4711', number)
+          .replace(/(MSH(?:\|[^|]*){8}\|)[^|]*/, `$1${control}`),
+      )
+    await patient('S-40')
+    const former = await patient('O-40')
+    const [edit, booked, survey] = [
+      'document-message/story-1-original.in.hl7',
+      'appointment/story-1-booked.in.hl7',
+      'observation-result/phq-9.in.hl7',
+    ] as const
+    for (const [index, path] of [edit, booked, survey].entries())
+      expect((await send(about(path, 'O-40', `BEFORE-${index}`))).text).toContain('MSA|AA|')
+    await send(merge(['S-40', 'O-40']))
+    const again = [
+      about('document-message/story-3-edit.in.hl7', 'S-40', 'AFTER-0'),
+      about('appointment/story-2-rescheduled.in.hl7', 'S-40', 'AFTER-1'),
+      about(survey, 'S-40', 'AFTER-2', { 'LA6569-3': 'LA6571-9' }),
+    ]
+    for (const text of again) expect((await send(text)).text).toContain('MSA|AA|')
+    for (const [type, element] of [
+      ['Communication', 'subject'],
+      ['Task', 'for'],
+      ['QuestionnaireResponse', 'subject'],
+    ] as const) {
+      const found = await scene.ehr.request('GET', `/fhir/${type}?patient=${former}`)
+      const [one, ...others] = resourcesOf(found.body)
+      expect(others).toEqual([])
+      expect(one).toMatchObject({ meta: { versionId: '2' }, [element]: { reference: former } })
+    }
+    // Another person is still another person.
+    await patient('S-41')
+    const { text } = await send(about('document-message/story-3-edit.in.hl7', 'S-41', 'AFTER-3'))
+    expect(text).toContain('MSA|AR|')
+  })
+
+  it('an answer for the survivor finds the order that was placed for the replaced record', async () => {
+    const orders = orderScene(scene)
+    const [, former] = [await patient('S-42'), await patient('O-42')]
+    const order = fixture('prescription-order/us-simple.in.hl7')
+      .replace('RDE-20260105-0001', 'RDE-M-1')
+      .replaceAll('RX-88001', 'RX-M1')
+      .replace('MRN-4711', 'O-42')
+    expect(await orders.post(scene.platform, order)).toContain('MSA|AA|')
+    await send(merge(['S-42', 'O-42']))
+    const answer = orders.told('order-answer/us-accepted', 'RRE-M1', 'RX-M1').replace('MRN-4711', 'S-42')
+    expect(await orders.post(scene.pharmacy, answer)).toContain('MSA|AA|')
+    const found = await scene.ehr.request('GET', `/fhir/MedicationRequest?patient=${former}`)
+    const [task] = await orders.tasksOf(`MedicationRequest/${resourcesOf(found.body)[0].id}`, 'fulfill')
+    expect(task).toMatchObject({ status: 'accepted' })
   })
 
   it('the accounting of one tells of both', async () => {
