@@ -33,6 +33,7 @@ import { createHl7v2Preview } from '#inbound/hl7v2-preview.ts'
 import { createHttp, type HttpBindings } from '#inbound/http.ts'
 import { ingestRoutes } from '#inbound/ingest-routes.ts'
 import { mappingRoutes } from '#inbound/mapping-routes.ts'
+import { openapiRoute } from '#inbound/openapi.ts'
 import { createLockout, createRateLimit } from '#inbound/rate-limit.ts'
 import { createShelf, type Shelf } from '#intake/artifact-shelf.ts'
 import { createIntake, type Intake } from '#intake/ingest.ts'
@@ -180,16 +181,17 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     const json = await store.findRegistration('client', clientId)
     return (json && (JSON.parse(json) as ClientRegistration).hl7v2?.timeZone) || settings.timeZone
   }
+  const routes = [
+    ...authRoutes(auth, tell, createLockout({ now: clock.now, ...assertionLockout })),
+    ...accessRoutes({ store, access, audit: tell }),
+    ...auditRoutes({ store, vault, access, prover, vkey: ports.signer.vkey, audit: tell }),
+    ...healthRoutes(store),
+    ...mappingRoutes({ access, shelf, workshop, audit: tell }),
+    ...ingestRoutes({ flows, intake, hl7v2, hl7v2Preview, timeZoneOf, audit: tell }),
+    ...fhirRoutes(fhir),
+  ]
   const http = createHttp({
-    routes: [
-      ...authRoutes(auth, tell, createLockout({ now: clock.now, ...assertionLockout })),
-      ...accessRoutes({ store, access, audit: tell }),
-      ...auditRoutes({ store, vault, access, prover, vkey: ports.signer.vkey, audit: tell }),
-      ...healthRoutes(store),
-      ...mappingRoutes({ access, shelf, workshop, audit: tell }),
-      ...ingestRoutes({ flows, intake, hl7v2, hl7v2Preview, timeZoneOf, audit: tell }),
-      ...fhirRoutes(fhir),
-    ],
+    routes: [...routes, openapiRoute(routes, settings.baseUrl)],
     authenticate: auth.authenticate,
     rate: createRateLimit({ now: clock.now, perSecond: settings.clientRate ?? defaultClientRate }),
     lockout: createLockout({ now: clock.now, ...tokenLockout }),

@@ -1,4 +1,4 @@
-import type { Interaction, Role } from '#core/caller.ts'
+import { type Interaction, type Role, roles } from '#core/caller.ts'
 import type { ResourceType } from '#core/resource.ts'
 
 /** Letters of SMART v2 scopes: create, read (vread and instance history too), update, delete, search. */
@@ -210,6 +210,11 @@ const grants = indexTable()
 /** The row that lets a role do this, if any does. */
 export function findGrant(role: Role, type: string, letter: Letter): Grant | undefined {
   return grants.get(`${role} ${type} ${letter}`)
+}
+
+/** Whether there is any role that may do this: what nobody may is not offered. */
+export function someRoleMay(type: string, letter: Letter): boolean {
+  return roles.some((role) => findGrant(role, type, letter) !== undefined)
 }
 
 /** Types a role has to do with, and the letters it has for each, in order. */

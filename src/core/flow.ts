@@ -60,6 +60,8 @@ export interface JsonDoor {
   kind: 'json'
   /** e.g. `/ingest/messages` */
   path: string
+  /** What it takes, as JSON Schema 2020-12. */
+  schema(): object
 }
 
 export interface Hl7v2Door {

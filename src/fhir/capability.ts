@@ -4,7 +4,7 @@ import { topicUrls } from '#core/subscription.ts'
 import { generalParameters, type SearchParameter, searchParameters } from '#store/search-parameters.ts'
 import type { FhirPorts } from './call.ts'
 import { exportOperations } from './export/exports.ts'
-import { isServed, routes } from './routes.ts'
+import { isOffered, routes } from './routes.ts'
 import { includesOf, revincludesOf } from './search/include-table.ts'
 
 /** What is served, from the tables that serve it: https://hl7.org/fhir/R4/capabilitystatement.html (F11) */
@@ -46,24 +46,26 @@ export function capabilityStatement(ports: FhirPorts, types: readonly string[]):
 }
 
 function resourceOf(type: string, profiles: readonly string[] = []): CapabilityStatementRestResource {
-  const kinds = [...new Set(routes.map((route) => route.kind))].filter((kind) => isServed(type, kind))
-  const writes = isServed(type, 'update')
+  const kinds = [...new Set(routes.map((route) => route.kind))].filter((kind) => isOffered(type, kind))
+  const writes = isOffered(type, 'update')
+  const keepsVersions = isOffered(type, 'vread')
   return {
     type: type as CapabilityStatementRestResource['type'],
     ...filled('extension', type === 'Subscription' ? topicUrls.map(topicOf) : []),
     ...(profiles.length > 0 ? { supportedProfile: [...profiles] } : {}),
     interaction: [
       ...kinds.map((kind) => ({ code: codes[kind] })),
-      ...(writes ? [{ code: 'patch' } as const, { code: 'history-type' } as const] : []),
+      ...(writes ? [{ code: 'patch' } as const] : []),
+      ...(isOffered(type, 'history') ? [{ code: 'history-type' } as const] : []),
     ],
     ...filled('operation', operationsOf(type)),
-    versioning: writes ? 'versioned-update' : 'no-version',
-    readHistory: isServed(type, 'vread'),
+    versioning: writes ? 'versioned-update' : keepsVersions ? 'versioned' : 'no-version',
+    readHistory: keepsVersions,
     updateCreate: writes,
-    conditionalCreate: isServed(type, 'create'),
+    conditionalCreate: isOffered(type, 'create'),
     conditionalRead: 'full-support',
     conditionalUpdate: writes,
-    conditionalDelete: isServed(type, 'delete') ? 'single' : 'not-supported',
+    conditionalDelete: isOffered(type, 'delete') ? 'single' : 'not-supported',
     referencePolicy: ['literal', 'logical'],
     ...filled('searchInclude', includesOf(type)),
     ...filled('searchRevInclude', revincludesOf(type)),
@@ -81,7 +83,9 @@ function filled<Name extends string, Item>(name: Name, list: Item[]) {
 }
 
 function operationsOf(type: string) {
-  const served = routes.filter((route) => isServed(type, route.kind) && (route.types?.includes(type) ?? true))
+  const served = routes.filter(
+    (route) => isOffered(type, route.kind) && (route.types?.includes(type) ?? true),
+  )
   const named = new Map(served.flatMap(({ operation }) => (operation ? [[operation.name, operation]] : [])))
   return [...named.values(), ...exportOf(type)]
 }

@@ -1,3 +1,4 @@
+import { letterOf, someRoleMay } from '#access/roles.ts'
 import type { Interaction } from '#core/caller.ts'
 import { searchParameters } from '#store/search-parameters.ts'
 import type { Call, Interact } from './call.ts'
@@ -120,6 +121,11 @@ export const servedTypes: readonly string[] = Object.keys(searchParameters)
 
 /** The audit log is written by what happens, not by clients (J25). */
 const narrower: Readonly<Record<string, readonly Interaction[]>> = { AuditEvent: ['read', 'search'] }
+
+/** What is told of in /metadata and /openapi.json: what is served, and what at least one role may do. */
+export function isOffered(type: string, kind: Interaction): boolean {
+  return isServed(type, kind) && someRoleMay(type, letterOf(kind))
+}
 
 export function isServed(type: string, kind: Interaction): boolean {
   return narrower[type]?.includes(kind) ?? true

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { reviewUrgent, screeningRules } from '#care/screening.ts'
 import type { Flow } from '#core/flow.ts'
+import { bodySchema } from './body-schema.ts'
 import {
   amount,
   coding,
@@ -85,7 +86,7 @@ export type EligibilityResult = z.output<typeof schema>
 export const eligibilityResult: Flow<EligibilityResult> = {
   name: 'eligibility-result',
   title: 'Eligibility result',
-  door: { kind: 'json', path: '/ingest/eligibility' },
+  door: { kind: 'json', path: '/ingest/eligibility', schema: () => bodySchema(schema) },
   read: (body) => reviewUrgent(readJson(schema, body)),
   messageId: (source) => source.id,
   primary: 'QuestionnaireResponse',

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { dosageRules } from '#care/dosage.ts'
 import type { Flow } from '#core/flow.ts'
+import { bodySchema } from './body-schema.ts'
 import { dosage } from './dosage.ts'
 import {
   coding,
@@ -86,7 +87,7 @@ export type Prescription = z.output<typeof schema>
 export const prescription: Flow<Prescription> = {
   name: 'prescription',
   title: 'Prescription',
-  door: { kind: 'json', path: '/ingest/prescriptions' },
+  door: { kind: 'json', path: '/ingest/prescriptions', schema: () => bodySchema(schema) },
   read: (body) => readJson(schema, body),
   messageId: (source) => source.id,
   primary: 'MedicationRequest',

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import type { Flow } from '#core/flow.ts'
 import { attachment } from './attachment.ts'
+import { bodySchema } from './body-schema.ts'
 import { coding, instant, isObject, language, messageId, text } from './fields.ts'
 import { participant, partyOf, patient } from './people.ts'
 import { readJson } from './read-json.ts'
@@ -38,7 +39,7 @@ export type SecureMessage = z.output<typeof schema>
 export const secureMessage: Flow<SecureMessage> = {
   name: 'secure-message',
   title: 'Secure message',
-  door: { kind: 'json', path: '/ingest/messages' },
+  door: { kind: 'json', path: '/ingest/messages', schema: () => bodySchema(schema) },
   read: (body) => readJson(schema, body),
   messageId: (source) => source.id,
   primary: 'Communication',

@@ -34,7 +34,21 @@ export interface Explained extends Omit<Explanation, 'patient'> {
 /** `GET /access/explain`: why somebody may or may not see something, for privacy officers and for who it is about. */
 export function accessRoutes(ports: ExplainPorts): Route[] {
   return [
-    { policy: 'token', method: 'GET', path: '/access/explain', answer: (request) => answer(request, ports) },
+    {
+      policy: 'token',
+      method: 'GET',
+      path: '/access/explain',
+      described: {
+        summary: 'Why a client may or may not see something',
+        query: {
+          resource: { text: 'Type/id', required: true },
+          interaction: { text: `one of ${explainable.join(', ')}` },
+          'actor-client': { text: 'another client, for privacy officers' },
+          purpose: { text: 'purpose of use, a code of v3-ActReason' },
+        },
+      },
+      answer: (request) => answer(request, ports),
+    },
   ]
 }
 

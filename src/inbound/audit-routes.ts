@@ -8,7 +8,7 @@ import type { DoorRequest, DoorResponse } from '#core/http.ts'
 import type { Store, Vault } from '#core/ports.ts'
 import { accountingPage } from './accounting-page.ts'
 import { type Asked, readAccountingQuery, readTilePath } from './audit-request.ts'
-import type { Route } from './http.ts'
+import type { Described, Route } from './http.ts'
 
 export interface AuditRouteOptions {
   store: Store
@@ -27,15 +27,21 @@ export interface AuditRouteOptions {
  */
 export function auditRoutes(options: AuditRouteOptions): Route[] {
   const { prover, store, vault, vkey, access } = options
-  const get = (path: string, tell: Tell, answer: (request: DoorRequest) => Promise<DoorResponse>): Route => ({
+  const get = (path: string, described: Described, tell: Tell, answer: Answer): Route => ({
     policy: 'token',
     method: 'GET',
     path,
+    described,
     answer: (request) => onRecord(options, request, tell, answer),
   })
   return [
-    get('/audit/checkpoint', named('checkpoint'), async () => plain((await prover.checkpoint()).note)),
-    get('/audit/tile/*', named('tile'), async ({ path }) => {
+    get(
+      '/audit/checkpoint',
+      text('Signed head of the log (C2SP checkpoint)'),
+      named('checkpoint'),
+      async () => plain((await prover.checkpoint()).note),
+    ),
+    get('/audit/tile/*', tile, named('tile'), async ({ path }) => {
       const { level, number, width } = readTilePath(path)
       const bytes =
         level === 'entries' ? await prover.entries(number, width) : await prover.tile(level, number, width)
@@ -43,6 +49,7 @@ export function auditRoutes(options: AuditRouteOptions): Route[] {
     }),
     get(
       '/audit/proof/inclusion',
+      { ...text('Proof that an event is in the log'), query: { event: { text: 'its id', required: true } } },
       ({ query }) => eventRead(query.get('event')),
       async ({ query }) => {
         const [inclusion] = await prover.inclusions([requireId(query.get('event'))])
@@ -50,22 +57,43 @@ export function auditRoutes(options: AuditRouteOptions): Route[] {
         return plain(writeProof(inclusion))
       },
     ),
-    get('/audit/proof/consistency', named('consistency'), async ({ query }) => {
+    get('/audit/proof/consistency', consistency, named('consistency'), async ({ query }) => {
       const to = query.get('to')
       const from = requireSize(query.get('from'))
       return json(await prover.consistency(from, to === null ? undefined : requireSize(to)))
     }),
-    get('/audit/accounting', accountingRead, async (request) => {
+    get('/audit/accounting', accounting, accountingRead, async (request) => {
       const asked = readAccountingQuery(request.query)
       const records = await access.recordsOf(asked.query.patient)
-      const accounting = await accountingOf({ store, vault, prover }, { ...asked.query, records })
-      if (request.header('accept')?.includes('text/html'))
-        return accountingPage(accounting, nextOf(asked, accounting))
-      return json({ ...accounting, key: vkey, ...nextOf(asked, accounting) })
+      const told = await accountingOf({ store, vault, prover }, { ...asked.query, records })
+      if (request.header('accept')?.includes('text/html')) return accountingPage(told, nextOf(asked, told))
+      return json({ ...told, key: vkey, ...nextOf(asked, told) })
     }),
   ]
 }
 
+const text = (summary: string): Described => ({ summary, gives: ['text/plain'] })
+const tile: Described = {
+  summary: 'A tile of the log (C2SP tlog-tiles); the path has slashes in it',
+  gives: ['application/octet-stream'],
+}
+const consistency: Described = {
+  summary: 'Proof that the log only grew',
+  query: { from: { text: 'size', required: true }, to: { text: 'size; the whole log where absent' } },
+}
+const accounting: Described = {
+  summary: 'Who looked at a patient, and why',
+  query: {
+    patient: { text: 'Patient/id', required: true },
+    from: { text: 'date or instant' },
+    to: { text: 'date or instant' },
+    _count: { text: 'events on a page' },
+    after: { text: 'as nextPage gave it' },
+  },
+  gives: ['application/json', 'text/html'],
+}
+
+type Answer = (request: DoorRequest) => Promise<DoorResponse>
 type Tell = (request: DoorRequest) => Pick<Act, 'kind' | 'patients' | 'entities' | 'query' | 'outcomeText'>
 
 function named(part: string): Tell {
@@ -94,7 +122,7 @@ async function onRecord(
   { access, audit }: AuditRouteOptions,
   request: DoorRequest,
   tell: Tell,
-  answer: (request: DoorRequest) => Promise<DoorResponse>,
+  answer: Answer,
 ): Promise<DoorResponse> {
   const { caller, requestId } = request
   const told = tell(request)

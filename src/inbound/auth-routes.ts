@@ -5,6 +5,8 @@ import type { DoorResponse } from '#core/http.ts'
 import type { OpenRequest, Route } from './http.ts'
 import type { Lockout } from './rate-limit.ts'
 
+const form = { type: 'application/x-www-form-urlencoded' }
+
 /**
  * SMART App Launch 2.2: discovery (https://hl7.org/fhir/smart-app-launch/conformance.html), at the FHIR base and at the
  * root, the token endpoint, what is done about tokens, and the keys that they are signed with.
@@ -13,25 +15,41 @@ export function authRoutes(auth: Auth, audit: Tell, lockout: Lockout): Route[] {
   const ports = { audit, lockout }
   const discovery = async () => json(auth.discovery(), { 'access-control-allow-origin': '*' })
   return [
-    { policy: 'public', method: 'GET', path: '/.well-known/smart-configuration', answer: discovery },
-    { policy: 'public', method: 'GET', path: '/fhir/.well-known/smart-configuration', answer: discovery },
-    { policy: 'public', method: 'GET', path: '/auth/jwks', answer: async () => json(auth.jwks()) },
+    ...['/.well-known/smart-configuration', '/fhir/.well-known/smart-configuration'].map(
+      (path): Route => ({
+        policy: 'public',
+        method: 'GET',
+        path,
+        described: { summary: 'SMART App Launch: what the authorization server can do' },
+        answer: discovery,
+      }),
+    ),
+    {
+      policy: 'public',
+      method: 'GET',
+      path: '/auth/jwks',
+      described: { summary: 'Public keys that access tokens are signed with' },
+      answer: async () => json(auth.jwks()),
+    },
     {
       policy: 'public',
       method: 'POST',
       path: '/auth/token',
+      described: { summary: 'Access token for a client assertion (private_key_jwt)', takes: form },
       answer: (request) => posted(auth.token, ports, request),
     },
     {
       policy: 'public',
       method: 'POST',
       path: '/auth/revoke',
+      described: { summary: 'Give a token up (RFC 7009)', takes: form },
       answer: (request) => posted(auth.revoke, ports, request),
     },
     {
       policy: 'public',
       method: 'POST',
       path: '/auth/introspect',
+      described: { summary: 'What a token is good for (RFC 7662)', takes: form },
       answer: (request) => posted(auth.introspect, ports, request),
     },
   ]

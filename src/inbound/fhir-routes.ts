@@ -8,6 +8,7 @@ export function fhirRoutes(fhir: Fhir): Route[] {
       policy: 'public',
       method: 'GET',
       path: '/fhir/metadata',
+      described: { summary: 'CapabilityStatement', gives: ['application/fhir+json'] },
       answer: async () => ({
         status: 200,
         headers: { 'content-type': 'application/fhir+json; charset=utf-8' },
@@ -18,6 +19,7 @@ export function fhirRoutes(fhir: Fhir): Route[] {
       policy: 'token',
       method: 'ALL',
       path: '/fhir/*',
+      described: { summary: 'FHIR R4 (fhir/openapi)' },
       answer: (request) => fhir.handle({ ...request, path: request.path.replace(/^fhir\/?/, '') }),
     },
   ]

@@ -32,9 +32,23 @@ export interface HttpOptions {
  * One way in. `policy` says who may try it: `public` needs no token, `token` is authenticated before its body is read.
  * A route without a policy does not compile, and what has no route is answered only to those who are authenticated.
  */
-export type Route =
-  | { policy: 'public'; method: Method; path: string; answer(request: OpenRequest): Promise<DoorResponse> }
-  | { policy: 'token'; method: Method; path: string; answer(request: DoorRequest): Promise<DoorResponse> }
+export type Route = { method: Method; path: string; described: Described } & (
+  | { policy: 'public'; answer(request: OpenRequest): Promise<DoorResponse> }
+  | { policy: 'token'; answer(request: DoorRequest): Promise<DoorResponse> }
+)
+
+/** What /openapi.json says of a route beside its address. */
+export interface Described {
+  summary: string
+  /** Parameters in the query. */
+  query?: Readonly<Record<string, { text: string; required?: boolean }>>
+  /** The body: media type, and for JSON its schema (JSON Schema 2020-12) and the name it goes by. */
+  takes?: { type: string; name?: string; schema?(): object }
+  /** Media types of the answer; JSON where not given. */
+  gives?: readonly string[]
+  /** Status codes of success other than 200. */
+  alsoAnswers?: Readonly<Record<number, { description: string }>>
+}
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'ALL'
 

@@ -19,12 +19,15 @@ export interface IngestRouteOptions {
   audit(act: Omit<Act, 'at'>): Promise<void>
 }
 
+const hl7v2Body = { type: 'application/hl7-v2' }
+
 /** The doors of the flows: one route for each JSON flow, one for HL7 v2, previews and receipts. */
 export function ingestRoutes(options: IngestRouteOptions): Route[] {
   const { flows, intake, hl7v2, hl7v2Preview, timeZoneOf } = options
   const json = flows.flatMap((flow): Route[] => {
     if (flow.door.kind !== 'json') return []
-    const { path } = flow.door
+    const { path, schema } = flow.door
+    const takes = { type: 'application/json', name: flow.name, schema }
     const message = async (request: DoorRequest) => {
       await requireType(request, 'application/json', options)
       const { body, caller, requestId } = request
@@ -35,12 +38,18 @@ export function ingestRoutes(options: IngestRouteOptions): Route[] {
         policy: 'token',
         method: 'POST',
         path,
+        described: {
+          summary: `${flow.title}: hand one in`,
+          takes,
+          alsoAnswers: { 201: { description: 'The receipt, the first time this message came' } },
+        },
         answer: async (request) => answered(await intake.ingest(await message(request))),
       },
       {
         policy: 'token',
         method: 'POST',
         path: `${path}/$preview`,
+        described: { summary: `${flow.title}: what would become of it`, takes },
         answer: async (request) => ok(200, await intake.preview(await message(request))),
       },
     ]
@@ -51,8 +60,9 @@ export function ingestRoutes(options: IngestRouteOptions): Route[] {
       policy: 'token',
       method: 'POST',
       path: '/ingest/hl7v2',
+      described: { summary: 'HL7 v2 messages: hand them in', takes: hl7v2Body, gives: [hl7v2Body.type] },
       async answer(request) {
-        await requireType(request, 'application/hl7-v2', options)
+        await requireType(request, hl7v2Body.type, options)
         const { body, caller, requestId } = request
         const timeZone = await timeZoneOf(caller.clientId)
         const answers = await hl7v2(body, { caller, requestId, timeZone })
@@ -65,8 +75,9 @@ export function ingestRoutes(options: IngestRouteOptions): Route[] {
       policy: 'token',
       method: 'POST',
       path: '/ingest/hl7v2/$preview',
+      described: { summary: 'HL7 v2 messages: what would become of them', takes: hl7v2Body },
       async answer(request) {
-        await requireType(request, 'application/hl7-v2', options)
+        await requireType(request, hl7v2Body.type, options)
         const { body, caller, requestId } = request
         const timeZone = await timeZoneOf(caller.clientId)
         return ok(200, { messages: await hl7v2Preview(body, { caller, requestId, timeZone }) })
@@ -76,6 +87,7 @@ export function ingestRoutes(options: IngestRouteOptions): Route[] {
       policy: 'token',
       method: 'GET',
       path: '/ingest/receipts/:messageId',
+      described: { summary: 'The receipt of a message that you sent' },
       async answer({ path, caller, requestId }) {
         const found = await intake.receipt({ caller, messageId: idIn(path), requestId })
         if (!found) throw new Failure('not-found', 'You sent no message with this id')

@@ -4,6 +4,7 @@ import type { Interaction } from '#core/caller.ts'
 import type { Access } from '#core/decision.ts'
 import { Failure } from '#core/failure.ts'
 import type { DoorRequest, DoorResponse } from '#core/http.ts'
+import { bodySchema } from '#flows/body-schema.ts'
 import { parseJson } from '#formats/json.ts'
 import type { Shelf } from '#intake/artifact-shelf.ts'
 import type { Workshop } from '#intake/workshop.ts'
@@ -44,14 +45,15 @@ const rollback = z.strictObject({ sha256: line })
  */
 export function mappingRoutes(options: MappingRouteOptions): Route[] {
   const { shelf, workshop } = options
-  const read = (path: string, answer: (request: DoorRequest) => Promise<unknown>): Route => ({
+  const read = (path: string, summary: string, answer: Answer): Route => ({
     policy: 'token',
     method: 'GET',
     path,
+    described: { summary },
     answer: (request) => looked(options, request, answer),
   })
   return [
-    read('/mappings', async () => {
+    read('/mappings', 'Mappings and code tables in force', async () => {
       const { active } = await shelf.inForce()
       const names = [...new Set((await shelf.versions()).map(({ name }) => name))].sort()
       const shown = names.map(async (name) => {
@@ -60,7 +62,7 @@ export function mappingRoutes(options: MappingRouteOptions): Route[] {
       })
       return Promise.all(shown)
     }),
-    read('/mappings/:name', async ({ path }) => {
+    read('/mappings/:name', 'Versions of a mapping or code table', async ({ path }) => {
       const name = path.split('/')[1] ?? ''
       const versions = await shelf.versions(name)
       if (versions.length === 0)
@@ -72,6 +74,10 @@ export function mappingRoutes(options: MappingRouteOptions): Route[] {
       policy: 'token',
       method: 'POST',
       path: '/mappings',
+      described: {
+        summary: 'Push mappings and code tables; 422 where fixtures fail',
+        takes: { type: 'application/json', name: 'mapping-push', schema: () => bodySchema(push) },
+      },
       async answer(request) {
         const by = await gated(options, request, 'update')
         const pushed = await workshop.push(await bodyOf(options, request, push), by)
@@ -82,6 +88,10 @@ export function mappingRoutes(options: MappingRouteOptions): Route[] {
       policy: 'token',
       method: 'POST',
       path: '/mappings/:name/$rollback',
+      described: {
+        summary: 'Put an earlier version in force again',
+        takes: { type: 'application/json', name: 'mapping-rollback', schema: () => bodySchema(rollback) },
+      },
       async answer(request) {
         const by = await gated(options, request, 'update')
         const { sha256 } = await bodyOf(options, request, rollback)
@@ -91,10 +101,12 @@ export function mappingRoutes(options: MappingRouteOptions): Route[] {
   ]
 }
 
+type Answer = (request: DoorRequest) => Promise<unknown>
+
 async function looked(
   options: MappingRouteOptions,
   request: DoorRequest,
-  answer: (request: DoorRequest) => Promise<unknown>,
+  answer: Answer,
 ): Promise<DoorResponse> {
   const by = await gated(options, request, 'read')
   const act = { kind: 'read', ...by, patients: [], entities: [] } as const

@@ -16,7 +16,7 @@ const table = {
 const flow: Flow<{ colour: string }> = {
   name: 'paint',
   title: 'Paint',
-  door: { kind: 'json', path: '/ingest/paint' },
+  door: { kind: 'json', path: '/ingest/paint', schema: () => ({}) },
   read: () => ({ colour: 'red' }),
   messageId: () => 'm1',
   primary: 'Basic',

@@ -11,6 +11,9 @@ import { cancelExport, exportStatus } from './status.ts'
 
 interface ExportRoute {
   methods: readonly string[]
+  /** As OpenAPI writes it. */
+  template: string
+  summary: string
   /** Named slots: `type`, `id`, `part`. */
   path: RegExp
   interact: Interact
@@ -30,23 +33,50 @@ export const exportOperations: Readonly<Record<string, { name: string; definitio
 }
 
 /** Bulk export as its specification cuts it: https://hl7.org/fhir/uv/bulkdata/STU2/export.html */
-const routes: readonly ExportRoute[] = [
-  { methods: ['GET', 'POST'], path: /^\$export$/, interact: kickOff, kind: 'export' },
-  { methods: ['GET', 'POST'], path: /^(?<type>Patient)\/\$export$/, interact: kickOff, kind: 'export' },
+export const exportRoutes: readonly ExportRoute[] = [
   {
+    template: '$export',
+    summary: 'Begin an export of all that one may see',
+    methods: ['GET', 'POST'],
+    path: /^\$export$/,
+    interact: kickOff,
+    kind: 'export',
+  },
+  {
+    template: 'Patient/$export',
+    summary: 'Begin an export of what is about patients',
+    methods: ['GET', 'POST'],
+    path: /^(?<type>Patient)\/\$export$/,
+    interact: kickOff,
+    kind: 'export',
+  },
+  {
+    template: 'Group/{id}/$export',
+    summary: 'Begin an export of what is about the members of a group',
     methods: ['GET', 'POST'],
     path: /^(?<type>Group)\/(?<id>[A-Za-z0-9.-]{1,64})\/\$export$/,
     interact: kickOff,
     kind: 'export',
   },
-  { methods: ['GET'], path: /^\$export-status\/(?<id>[0-9a-f-]{36})$/, interact: exportStatus, kind: 'read' },
   {
+    template: '$export-status/{id}',
+    summary: 'How far an export is; its manifest when it is done',
+    methods: ['GET'],
+    path: /^\$export-status\/(?<id>[0-9a-f-]{36})$/,
+    interact: exportStatus,
+    kind: 'read',
+  },
+  {
+    template: '$export-status/{id}',
+    summary: 'Drop an export',
     methods: ['DELETE'],
     path: /^\$export-status\/(?<id>[0-9a-f-]{36})$/,
     interact: cancelExport,
     kind: 'delete',
   },
   {
+    template: '$export-file/{id}/{part}',
+    summary: 'A file of an export (application/fhir+ndjson)',
     methods: ['GET'],
     path: /^\$export-file\/(?<id>[0-9a-f-]{36})\/(?<part>\d{1,6})$/,
     interact: exportFile,
@@ -56,7 +86,7 @@ const routes: readonly ExportRoute[] = [
 ]
 
 export function isExport({ path }: DoorRequest): boolean {
-  return routes.some((route) => route.path.test(path))
+  return exportRoutes.some((route) => route.path.test(path))
 }
 
 /** Answers a request of a bulk export, on record before it leaves. */
@@ -64,7 +94,7 @@ export async function answerExport(ports: FhirPorts, request: DoorRequest): Prom
   const trail = createTrail()
   let kind: Act['kind'] = 'read'
   try {
-    const fitting = routes.filter((route) => route.path.test(request.path))
+    const fitting = exportRoutes.filter((route) => route.path.test(request.path))
     kind = fitting[0]?.kind ?? kind
     const route = fitting.find((each) => each.methods.includes(request.method))
     if (!route) throw new Failure('not-allowed', 'An export does not take this method here.')
