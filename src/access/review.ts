@@ -7,6 +7,8 @@ export const reviewTexts = {
     'This consent cannot be carried out as written. It is taken as a refusal of everything until somebody reads it.',
   'consent-to-confirm':
     'A message tells of a consent that would change what is refused, or of one that is not known here. Read it and decide.',
+  'unmatched-request':
+    'A request names no order that is here. Read the message, find the patient and the order, ask there for what it asks, and end this Task with what became of it.',
   'break-glass': 'Somebody broke the glass to this record. Read the reason in the audit log and sign it off.',
 } as const
 

@@ -12,7 +12,8 @@ import {
 
 /**
  * ORC-1 = RF in an order's message: who fills an order asks its prescriber for a new one. A renewal Task on the order that
- * it names (prescriptions R30), never an order of its own; who asks again finds the Task that stands (care/renewal).
+ * it names (prescriptions R30), never an order of its own; who asks again finds the Task that stands (care/renewal). One
+ * that names no order here waits for a person (R31).
  */
 export const renewalRequest: Flow<OrderDialogue> = {
   name: 'renewal-request',
@@ -27,6 +28,7 @@ export const renewalRequest: Flow<OrderDialogue> = {
   primary: 'Task',
   parties: partiesOf,
   orders: dialogueLinks,
+  unmatched: 'queued',
   rules: [
     onlyControls('Send requests for renewal (ORC-1 = RF) and all else in messages of their own', 'renewal'),
     hasPatientAndNumbers,

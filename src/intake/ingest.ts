@@ -1,6 +1,5 @@
 import type { Act, Audit } from '#core/act.ts'
 import type { Caller } from '#core/caller.ts'
-import type { ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Access } from '#core/decision.ts'
 import type { Destination } from '#core/destination.ts'
@@ -18,18 +17,20 @@ import { type FieldCoverage, type IgnoreTable, watchReads } from '#formats/hl7v2
 import type { SourceTree } from '#formats/hl7v2/source.ts'
 import { resolveEarlier } from './earlier.ts'
 import { coverageOf, ignoreTable } from './field-coverage.ts'
-import { type FollowedWrites, withFollowUps } from './follow-up.ts'
+import { withFollowUps } from './follow-up.ts'
 import { holdTask } from './hold.ts'
+import type { Made } from './made.ts'
 import { messageIdOf } from './message-id.ts'
 import { newDelivery } from './new-delivery.ts'
 import { resolveOrders } from './orders.ts'
 import { createParties } from './parties.ts'
-import { type Allowed, place, requireAllowed, unchangedWarnings } from './place.ts'
+import { place, requireAllowed, unchangedWarnings } from './place.ts'
 import type { Preview } from './preview.ts'
 import type { Answered, KeptReceipt, Receipt } from './receipt.ts'
 import { receiversOf } from './receivers.ts'
 import type { Transformer } from './transform.ts'
 import { createTurns, patientKeys } from './turns.ts'
+import { unmatchedWarning, waiting } from './unmatched.ts'
 
 /** How often a message is tried again when another one made the same stub at the same moment. */
 const tries = 8
@@ -74,24 +75,6 @@ interface Understood {
   purge?: string
 }
 
-interface Made {
-  parties: Record<string, Reference>
-  /** Of those nobody knew, and whom the mapping does not tell of. */
-  stubs: ResourceWrite[]
-  /** What the mapping made, where it goes and what follows from it. */
-  followed: FollowedWrites
-  mapped: Identified[]
-  unchanged: Identified[]
-  mapping: { name: string; sha256: string }
-  warnings: Issue[]
-  /** A code was in none of its tables: deliveries wait for a person. */
-  unmapped: boolean
-  allowed: Allowed[]
-  /** HL7 v2 only. */
-  fields: FieldCoverage[] | undefined
-  deliveries: { destination: Destination; resources: Identified[] }[]
-}
-
 /**
  * The one write path of the doors: read → authorize → rules of care → transform → profile gate → commit → receipt.
  * https://hl7.org/fhir/R4/http.html#rules for what is stored; DESIGN.md, "a flow is a value", for the shape.
@@ -120,7 +103,17 @@ export function createIntake(ports: IntakePorts): Intake {
   async function make({ flow, caller, body }: Message, understood: Understood, at: number): Promise<Made> {
     const { references, stubs } = await parties.resolve(understood.parties, at)
     const links = flow.orders?.(understood.source) ?? []
-    const orders = await resolveOrders(store, links, { caller, patient: references.subject })
+    let orders: Record<string, Reference>
+    try {
+      orders = await resolveOrders(store, links, { caller, patient: references.subject })
+    } catch (cause) {
+      const warning = flow.unmatched && unmatchedWarning(cause)
+      if (!warning) throw cause
+      const isStub = stubs.some((stub) => referenceTo(stub) === references.subject)
+      const patient = isStub ? undefined : references.subject
+      const id = vault.deriveId('unmatched', caller.clientId, understood.messageId)
+      return waiting({ id, body, caller, patient, at }, [...understood.warnings, warning])
+    }
     const earlier = await resolveEarlier({ store, vault }, flow.earlier?.(understood.source) ?? [], {
       flow: flow.name,
       sender: caller.clientId,
@@ -182,7 +175,7 @@ export function createIntake(ports: IntakePorts): Intake {
         held: made.unmapped,
       }),
     )
-    const task = made.unmapped ? [holdTask(idOf('hold'), made.mapping.name, made.mapped, at)] : []
+    const task = made.unmapped ? [holdTask(idOf('hold'), message.flow.mapping, made.mapped, at)] : []
     const resources = [...made.followed.places, ...made.mapped.map(versionReferenceTo)]
     const sent = [...deliveries, ...made.followed.deliveries]
     const concerned = [...made.mapped, ...made.unchanged].map(patientOf)
@@ -195,7 +188,7 @@ export function createIntake(ports: IntakePorts): Intake {
       at,
       resources,
       parties: made.parties,
-      mapping: made.mapping,
+      ...(made.mapping ? { mapping: made.mapping } : {}),
       warnings: made.warnings,
       ...(made.fields ? { coverage: coverageOf(made.fields) } : {}),
       deliveries: sent.map((each) => each.id),
@@ -291,7 +284,7 @@ export function createIntake(ports: IntakePorts): Intake {
         ({ resource }) => resource,
       ),
       issues: made.warnings,
-      mapping: made.mapping,
+      ...(made.mapping ? { mapping: made.mapping } : {}),
       deliveries: made.deliveries.map(({ destination, resources }) => ({
         destination: destination.name,
         resources: resources.map(referenceTo),

@@ -90,10 +90,16 @@ function requireOne(orders: readonly Order[], link: OrderLink): Order {
     orders.filter(({ status }) => status === 'active'),
   ]
   const one = narrower.find(({ length }) => length === 1)?.[0]
-  if (!one) throw refusal('conflict', 'Several orders of this patient carry this number', link)
+  if (!one)
+    throw refusal('conflict', 'Several orders of this patient carry this number', link, 'multiple-matches')
   return one
 }
 
-function refusal(kind: 'not-found' | 'conflict', text: string, { place }: OrderLink): Failure {
-  return new Failure(kind, [{ text, expression: place }])
+function refusal(
+  kind: 'not-found' | 'conflict',
+  text: string,
+  { place }: OrderLink,
+  code?: 'multiple-matches',
+): Failure {
+  return new Failure(kind, [{ text, expression: place, ...(code ? { code } : {}) }])
 }

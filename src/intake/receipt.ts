@@ -17,7 +17,8 @@ export interface KeptReceipt {
   resources: string[]
   /** The persons and organizations it names, as resolved. */
   parties: Record<string, Reference>
-  mapping: { name: string; sha256: string }
+  /** Absent for what waits unmapped (intake/unmatched). */
+  mapping?: { name: string; sha256: string }
   warnings: Issue[]
   /** What became of the populated fields of an HL7 v2 message (I9). */
   coverage?: Coverage

@@ -1,15 +1,26 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { TestClient } from '../open-clinic.ts'
 import { type OrderScene, orderScene } from './order-scene.ts'
 import { openScene, resourcesOf, type Scene } from './scene.ts'
 
 let scene: Scene
 let orders: OrderScene
+let officer: TestClient
 beforeAll(async () => {
   scene = await openScene()
+  officer = await scene.clinic.client({
+    id: 'privacy-office',
+    role: 'privacy-officer',
+    scopes: ['system/*.cruds'],
+    purposes: ['HOPERAT'],
+    grants: [],
+  })
   orders = orderScene(scene)
 })
 afterAll(() => scene.clinic.close())
 
+const patientsOf = async () => resourcesOf((await scene.platform.request('GET', '/fhir/Patient')).body)
+const unseen = { 'if-match': 'W/"1"' }
 const renewal = '103742009'
 const ordersOf = async () =>
   resourcesOf(
@@ -65,11 +76,60 @@ describe('a pharmacy that asks for a renewal', () => {
     expect(again.status).toBe(409)
   })
 
-  it('of an order that is not here, or is another pharmacy’s, makes nothing', async () => {
-    const reference = await orders.order('RX-R6')
-    const text = (number: string) => orders.told('renewal-request/us-renewal', `RNW-${number}`, number)
-    expect(await orders.post(scene.pharmacy, text('RX-NEVER'))).toContain('MSA|AE|')
-    expect(await orders.post(scene.otherPharmacy, text('RX-R6'))).toContain('MSA|AE|')
-    expect(await orders.tasksOf(reference, renewal)).toEqual([])
+  it.each([
+    ['is not here', 'RX-NEVER', 'pharmacy'],
+    ['is another pharmacy’s', 'RX-R6-otherPharmacy', 'otherPharmacy'],
+  ] as const)(
+    'of an order that %s waits with its message for the patient’s clinic, and nothing else is made',
+    async (_case, number, by) => {
+      const reference = await orders.order(`RX-R6-${by}`)
+      const [before, patients] = [await ordersOf(), await patientsOf()]
+      const text = orders.told('renewal-request/us-renewal', `RNW-${number}`, number)
+      const answer = await orders.post(scene[by], text)
+      expect(answer).toContain(`MSA|AA|RNW-${number}`)
+      expect(answer).toContain('ERR||ORC^1^2|204^Unknown key identifier^HL70357|W')
+      const found = await scene.ehr.request('GET', `/fhir/Task?patient=${scene.patient}&_sort=-_lastUpdated`)
+      const [task] = resourcesOf(found.body)
+      expect(task).toMatchObject({
+        status: 'requested',
+        code: { text: 'Unmatched request' },
+        for: { reference: scene.patient },
+        requester: { reference: scene.organizations[by === 'pharmacy' ? 'mainStreet' : 'otherPharmacy'] },
+      })
+      expect(task.focus).toBeUndefined()
+      expect(atob(task.input[0].valueAttachment.data)).toBe(text)
+      expect(await orders.tasksOf(reference, renewal)).toEqual([])
+      expect([await ordersOf(), await patientsOf()]).toEqual([before, patients])
+
+      // Its sender sees that somebody looks for it; the same message again makes no second one.
+      const seen = await scene[by].request('GET', `/fhir/Task/${task.id}`)
+      expect(seen.body).toMatchObject({ status: 'requested' })
+      expect(seen.body.input).toBeUndefined()
+      await orders.post(scene[by], text)
+      const again = await scene.ehr.request('GET', `/fhir/Task?patient=${scene.patient}&_sort=-_lastUpdated`)
+      expect(resourcesOf(again.body)).toEqual(resourcesOf(found.body))
+      const done = { ...task, status: 'completed', note: [{ text: 'Asked for by telephone' }] }
+      expect((await scene.ehr.request('PUT', `/fhir/Task/${task.id}`, done, unseen)).status).toBe(200)
+    },
+  )
+
+  it('for a patient whom nobody knows waits for a privacy officer, and nobody is made of it', async () => {
+    const patients = await patientsOf()
+    const text = orders
+      .told('renewal-request/us-renewal', 'RNW-NOBODY', 'RX-R1')
+      .replace('MRN-4711', 'MRN-NOBODY')
+    expect(await orders.post(scene.pharmacy, text)).toContain('MSA|AA|RNW-NOBODY')
+    const queue = async (client: TestClient) =>
+      resourcesOf((await client.request('GET', '/fhir/Task?code=unmatched-request')).body)
+    const [task, ...others] = await queue(officer)
+    expect(others).toEqual([])
+    expect(task.for).toBeUndefined()
+    expect(atob(task.input[0].valueAttachment.data)).toBe(text)
+    expect(await queue(scene.ehr)).toEqual([])
+    expect(await queue(scene.stranger)).toEqual([])
+    expect(await queue(scene.otherPharmacy)).toEqual([])
+    expect(await patientsOf()).toEqual(patients)
+    const done = { ...task, status: 'completed', statusReason: { text: 'No patient of ours' } }
+    expect((await officer.request('PUT', `/fhir/Task/${task.id}`, done, unseen)).status).toBe(200)
   })
 })

@@ -1,0 +1,27 @@
+import type { ResourceWrite } from '#core/commit.ts'
+import type { Destination } from '#core/destination.ts'
+import type { Issue } from '#core/failure.ts'
+import type { Identified, Reference } from '#core/resource.ts'
+import type { FieldCoverage } from '#formats/hl7v2/coverage.ts'
+import type { FollowedWrites } from './follow-up.ts'
+import type { Allowed } from './place.ts'
+
+/** What a message comes to, before it is told and stored. */
+export interface Made {
+  parties: Record<string, Reference>
+  /** Of those nobody knew, and whom the mapping does not tell of. */
+  stubs: ResourceWrite[]
+  /** What the mapping made, where it goes and what follows from it. */
+  followed: FollowedWrites
+  mapped: Identified[]
+  unchanged: Identified[]
+  /** Absent for what waits unmapped. */
+  mapping?: { name: string; sha256: string }
+  warnings: Issue[]
+  /** A code was in none of its tables: deliveries wait for a person. */
+  unmapped: boolean
+  allowed: Allowed[]
+  /** HL7 v2 only. */
+  fields: FieldCoverage[] | undefined
+  deliveries: { destination: Destination; resources: Identified[] }[]
+}
