@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ehr, type OpenFhir, openFhir } from './open-fhir.ts'
+import { someRoleMay } from '#access/roles.ts'
+import { ehr, type OpenFhir, openFhir, validator } from './open-fhir.ts'
 import { samples } from './samples.ts'
 
 interface Claimed {
@@ -9,6 +10,8 @@ interface Claimed {
   searchParam: { name: string; type: string; documentation?: string }[]
   searchInclude?: string[]
   searchRevInclude?: string[]
+  conditionalCreate: boolean
+  conditionalUpdate: boolean
   conditionalDelete: string
 }
 
@@ -124,6 +127,36 @@ describe('the CapabilityStatement', () => {
       expect(wrong).toEqual([])
     },
   )
+
+  it('is valid', async () => {
+    const { json } = await open.ask('GET', 'metadata')
+    expect(validator.check(json)).toEqual([])
+    expect(validator.check({ ...json, kind: 'canary' })).not.toEqual([])
+    expect(json.rest[0].interaction.map(({ code }: { code: string }) => code)).toEqual([
+      'transaction',
+      'batch',
+    ])
+  })
+
+  it('claims the conditions that work, where any role may do what they are about', async () => {
+    for (const { type, conditionalCreate, conditionalUpdate, conditionalDelete } of resources) {
+      const takes = async (method: string, headers = {}) => {
+        const body = method === 'DELETE' ? {} : { body: { resourceType: type } }
+        return (await open.ask(method, `${type}?_id=none`, { ...body, headers })).status !== 405
+      }
+      const works = {
+        create: (await takes('POST', { 'if-none-exist': '_id=none' })) && someRoleMay(type, 'c'),
+        update: (await takes('PUT')) && someRoleMay(type, 'u'),
+        delete: (await takes('DELETE')) && someRoleMay(type, 'd'),
+      }
+      const claimed = {
+        create: conditionalCreate,
+        update: conditionalUpdate,
+        delete: conditionalDelete === 'single',
+      }
+      expect([type, claimed]).toEqual([type, works])
+    }
+  })
 
   it('claims each operation that is there, and none else is', async () => {
     const known: [string, string, string, unknown?][] = types.flatMap(

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { base, ehr, type OpenFhir, openFhir, validator } from './open-fhir.ts'
+import { base, ehr, type OpenFhir, openFhir } from './open-fhir.ts'
 
 let open: OpenFhir
 beforeEach(async () => {
@@ -286,94 +286,5 @@ describe('elements that are not seen', () => {
     expect(await idsOf('Communication?patient=ehr.p&status=completed&_count=1')).toEqual(['m0'])
     expect((await open.ask('GET', 'Communication?sent=2026-01-01')).status).toBe(403)
     expect((await open.ask('GET', 'Communication?_sort=sent')).status).toBe(403)
-  })
-})
-
-describe('the CapabilityStatement', () => {
-  it('claims no search parameter or include that is refused', async () => {
-    const { json } = await open.ask('GET', 'metadata')
-    const samples: Record<string, string> = {
-      date: '2026-01-01',
-      token: 'a|b',
-      uri: 'urn:x',
-      reference: 'Patient/1',
-      string: 'abc',
-      quantity: '5.4|http://unitsofmeasure.org|mg',
-      composite: 'a|b$5',
-    }
-    for (const resource of json.rest[0].resource) {
-      for (const { name, type, documentation } of resource.searchParam) {
-        const within = !documentation
-          ? ''
-          : documentation.includes('identifier')
-            ? '&_id=1'
-            : '&patient=Patient/1'
-        const answer = await open.ask('GET', `${resource.type}?${name}=${samples[type]}${within}`)
-        expect([resource.type, name, answer.status]).toEqual([resource.type, name, 200])
-      }
-      for (const include of resource.searchInclude ?? []) {
-        const answer = await open.ask('GET', `${resource.type}?_include=${include}`)
-        expect([include, answer.status]).toEqual([include, 200])
-      }
-      for (const include of resource.searchRevInclude ?? []) {
-        const answer = await open.ask('GET', `${resource.type}?_revinclude=${include}`)
-        expect([include, answer.status]).toEqual([include, 200])
-      }
-    }
-  })
-
-  it('claims the conditions, operations and bundles that work and no others', async () => {
-    const { json } = await open.ask('GET', 'metadata')
-    const [rest] = json.rest
-    expect(rest.interaction.map(({ code }: { code: string }) => code)).toEqual(['transaction', 'batch'])
-    for (const each of rest.resource) {
-      const { type } = each
-      const conditional = async (method: string, headers = {}) => {
-        const body = method === 'DELETE' ? undefined : { resourceType: type }
-        return (
-          (await open.ask(method, `${type}?_id=none`, { ...(body ? { body } : {}), headers })).status !== 405
-        )
-      }
-      expect([type, await conditional('PUT')]).toEqual([type, each.conditionalUpdate])
-      expect([type, await conditional('DELETE')]).toEqual([type, each.conditionalDelete === 'single'])
-      expect([type, await conditional('POST', { 'if-none-exist': '_id=none' })]).toEqual([
-        type,
-        each.conditionalCreate,
-      ])
-      const claimed = (each.operation ?? []).map(({ name }: { name: string }) => name)
-      const validated = await open.ask('POST', `${type}/$validate`, { body: { resourceType: type } })
-      const everything = await open.ask('GET', `${type}/x/$everything`)
-      expect([type, validated.status !== 405]).toEqual([type, claimed.includes('validate')])
-      expect([type, everything.status !== 405]).toEqual([type, claimed.includes('everything')])
-    }
-  })
-
-  it('is valid', async () => {
-    const { json } = await open.ask('GET', 'metadata')
-    expect(validator.check(json)).toEqual([])
-    expect(validator.check({ ...json, kind: 'canary' })).not.toEqual([])
-  })
-
-  it('claims every interaction that works and no other', async () => {
-    const { json } = await open.ask('GET', 'metadata')
-    const paths: Record<string, [string, string]> = {
-      read: ['GET', '/x'],
-      vread: ['GET', '/x/_history/1'],
-      'history-instance': ['GET', '/x/_history'],
-      'search-type': ['GET', ''],
-      create: ['POST', ''],
-      update: ['PUT', '/x'],
-      delete: ['DELETE', '/x'],
-      patch: ['PATCH', '/x'],
-      'history-type': ['GET', '/_history'],
-    }
-    for (const { type, interaction } of json.rest[0].resource) {
-      const claimed = interaction.map(({ code }: { code: string }) => code)
-      for (const [code, [method, rest]] of Object.entries(paths)) {
-        const { status } = await open.ask(method, `${type}${rest}`)
-        expect([type, code, status !== 405]).toEqual([type, code, claimed.includes(code)])
-      }
-      expect(claimed.filter((code: string) => !(code in paths))).toEqual([])
-    }
   })
 })
