@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { registerClient } from '#auth/clients.ts'
 import { flows } from '#flows/index.ts'
-import { systemPorts } from '../../src/node.ts'
 import { examplesOf, guide, onTheWire, withoutOwn } from './guide.ts'
-import { type MllpSocket, openMllp } from './mllp-socket.ts'
+import { openPartner } from './mllp-partner.ts'
+import type { MllpSocket } from './mllp-socket.ts'
 import { openScene, resourcesOf, type Scene } from './scene.ts'
 
 let scene: Scene
@@ -22,28 +21,8 @@ afterAll(() => {
   return scene.clinic.close()
 })
 
-async function partner(
-  name: string,
-  { role, organization, address }: { role: string; organization: string; address: string },
-): Promise<void> {
-  await registerClient(
-    scene.clinic.store,
-    scene.clinic.gateway.audit,
-    {
-      id: `${name}-mllp`,
-      name,
-      role,
-      organization,
-      scopes: ['system/*.cruds'],
-      purposes: ['TREAT'],
-      grants: role === 'ehr' ? ['order-source'] : [],
-      jwks: { keys: [] },
-      active: true,
-      hl7v2: { addresses: [address], timeZone: 'America/Chicago' },
-    },
-    { requestId: 'test-setup', at: systemPorts.clock.now() },
-  )
-  sockets[name] = await openMllp(scene.clinic.mllpPort ?? 0, address)
+async function partner(name: string, as: Parameters<typeof openPartner>[2]): Promise<void> {
+  sockets[name] = await openPartner(scene, name, as)
 }
 
 describe('docs/hl7v2.md', () => {
