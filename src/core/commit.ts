@@ -38,6 +38,15 @@ export interface NewDelivery {
   notification?: Notification
 }
 
+/**
+ * Takes up what was held until somebody answered, in the place that it had in its lane; what a person took up or gave up
+ * meanwhile stays as it is.
+ */
+export type Release = Pick<NewDelivery, 'id' | 'resources' | 'patient' | 'due'>
+
+/** Why a delivery is held whose message has a code that no table knows (I14). */
+export const unmappedCode = 'unmapped-code'
+
 /** What a subscriber is told: `event` by the id of the event. */
 export type Notification = { kind: 'handshake' | 'heartbeat' } | { kind: 'event'; event: string }
 
@@ -92,6 +101,7 @@ export interface CommitUnit {
   audit: AuditEntry[]
   writes?: ResourceWrite[]
   deliveries?: NewDelivery[]
+  releases?: Release[]
   settlements?: Settlement[]
   receipt?: NewReceipt
   registrations?: RegistrationWrite[]

@@ -46,7 +46,7 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
   let wake = () => {}
 
   store.onCommit((unit) => {
-    if (unit.deliveries?.length) rouse()
+    if (unit.deliveries?.length || unit.releases?.length) rouse()
   })
 
   async function claim(limit: number): Promise<Promise<void>[]> {

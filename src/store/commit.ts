@@ -1,5 +1,13 @@
 import type { AuditEntry } from '#core/act.ts'
-import type { CommitUnit, NewDelivery, NewReceipt, ResourceWrite, Settlement } from '#core/commit.ts'
+import {
+  type CommitUnit,
+  type NewDelivery,
+  type NewReceipt,
+  type Release,
+  type ResourceWrite,
+  type Settlement,
+  unmappedCode,
+} from '#core/commit.ts'
 import type { LeafMaker, Vault } from '#core/ports.ts'
 import type { Statement } from './driver.ts'
 import { exportStatements, toldStatements } from './exports.ts'
@@ -33,6 +41,7 @@ export async function compileUnit(unit: CommitUnit, sealing: Sealing): Promise<S
     ...(unit.told ? [toldStatements(unit.told, sealing.vault)] : []),
     ...(unit.writes ?? []).map((write) => resource(write, sealing)),
     ...(unit.deliveries ?? []).map((each) => delivery(each, unit, sealing)),
+    ...(unit.releases ?? []).map((each) => release(each, sealing)),
     ...(unit.registrations ?? []).map(async ({ kind, id, json }) => {
       const box = await sealing.vault.box('clinic')
       const body = box.seal(json, `registration/${kind}/${id}`)
@@ -104,6 +113,12 @@ async function delivery(each: NewDelivery, unit: CommitUnit, { vault }: Sealing)
       body,
     }),
   ]
+}
+
+async function release({ id, resources, patient, due }: Release, { vault }: Sealing): Promise<Statement[]> {
+  const box = await vault.box('clinic')
+  const body = box.seal(JSON.stringify({ resources, patient }), `delivery/${id}`)
+  return [statements.releaseDelivery.bind({ id, held: unmappedCode, due, box: box.keyId, body })]
 }
 
 function settlement({ delivery, attempt, state, reason, due, at }: Settlement): Statement[] {

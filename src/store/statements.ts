@@ -140,6 +140,20 @@ export const requeueDelivery = template<{ delivery: string; due: number }>((p) =
     .where('id', '=', p.delivery)
     .where('state', 'in', ['dead', 'stopped']),
 )
+export const releaseDelivery = template<{
+  id: string
+  held: string
+  due: number
+  box: string
+  body: Bytes
+}>((p) =>
+  db
+    .updateTable('delivery')
+    .set({ state: 'queued', due: p.due, reason: null, box: p.box, body: p.body })
+    .where('id', '=', p.id)
+    .where('state', '=', 'stopped')
+    .where('reason', '=', p.held),
+)
 export const deliveryState = template<{ id: string }>((p) =>
   db.selectFrom('delivery').select('state').where('id', '=', p.id),
 )

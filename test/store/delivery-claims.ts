@@ -152,6 +152,45 @@ export function deliveryClaims(withStore: WithStore): void {
         expect(await store.logSize()).toBe(9)
       }))
 
+    it('that are held go out where they stood in their lane when they are released, as they are to be sent by then', () =>
+      withStore(async ({ store }) => {
+        const [held, later] = [delivery({ held: 'unmapped-code' }), delivery({ held: 'unmapped-code' })]
+        await enqueue(store, held, later)
+        expect(await claimed(store)).toEqual([])
+        const resources = [{ type: 'Communication', id: 'c1', version: 3 }]
+        const release = ({ id }: NewDelivery) => ({ id, resources, patient: 'Patient/p1' as const, due: at })
+        await store.commit({ audit: [entry()], releases: [release(later)] })
+        await store.commit({ audit: [entry()], releases: [release(held)] })
+        const [first, ...others] = await store.claimDeliveries(at, leaseMs, 10)
+        expect(others).toEqual([])
+        expect(first).toMatchObject({ id: held.id, resources, patient: 'Patient/p1', attempt: 1 })
+        await settle(store, { delivery: held.id })
+        expect(await claimed(store)).toEqual([[later.id, 1]])
+      }))
+
+    it('are released with all of a unit or not at all, and only where nobody did anything else with them', () =>
+      withStore(async ({ store }) => {
+        const [held, gone, denied] = [
+          delivery({ held: 'unmapped-code' }),
+          delivery({ held: 'unmapped-code', patient: 'Patient/p2' }),
+          delivery({ patient: 'Patient/p3' }),
+        ]
+        await enqueue(store, held, gone, denied)
+        const nonces = [{ issuer: 'test', value: 'once', expires: at }]
+        await store.commit({ audit: [entry()], nonces })
+        const releases = [held, gone, denied].map(({ id }) => ({ id, resources: [], due: at }))
+        expect(await outcomes([store.commit({ audit: [entry()], nonces, releases })])).toEqual(['conflict'])
+        expect(await stateOf(store, held.id)).toMatchObject({ state: 'stopped', reason: 'unmapped-code' })
+        await store.requeueDelivery(gone.id, at, [entry()])
+        await claimed(store)
+        await settle(store, { delivery: gone.id })
+        await settle(store, { delivery: denied.id, state: 'stopped', reason: 'consent' })
+        await store.commit({ audit: [entry()], releases })
+        const states = await Promise.all([held, gone, denied].map(({ id }) => stateOf(store, id)))
+        expect(states.map((each) => each?.state)).toEqual(['queued', 'delivered', 'stopped'])
+        expect(states[1]?.resources, 'what was sent is on record as it was sent').toEqual(gone.resources)
+      }))
+
     it('refuse to be taken up again when they are delivered, under way or unknown', () =>
       withStore(async ({ store }) => {
         const [done, open] = [delivery(), delivery({ patient: 'Patient/p2' })]
