@@ -9,6 +9,7 @@ import type { Reference } from '#core/resource.ts'
 import { registerDestination } from '#outbound/destinations.ts'
 import { createTokens } from '#outbound/token.ts'
 import { addAuditCommands } from './cli-audit.ts'
+import { addCodeCommands } from './cli-codes.ts'
 import { addConsentCommands } from './cli-consent.ts'
 import { addHl7Commands } from './cli-hl7.ts'
 import { addIssuerCommands } from './cli-issuers.ts'
@@ -277,6 +278,7 @@ addHl7Commands(program, { say, commandLine })
 addAuditCommands(program, { withClinic, say, commandLine })
 addIssuerCommands(program, { withClinic, say, commandLine })
 addMapCommands(program, { withClinic, say, commandLine, looked })
+addCodeCommands(program, { withClinic, say, commandLine, looked })
 addMappingCommands(program, { withClinic, say, commandLine, looked })
 addKeyCommands(program, { withClinic, say, commandLine })
 addReindexCommand(program, { withClinic, say, commandLine })

@@ -36,8 +36,10 @@ import { mappingRoutes } from '#inbound/mapping-routes.ts'
 import { openapiRoute } from '#inbound/openapi.ts'
 import { createLockout, createRateLimit } from '#inbound/rate-limit.ts'
 import { createShelf, type Shelf } from '#intake/artifact-shelf.ts'
+import { type CodeAnswers, createCodeAnswers } from '#intake/code-answers.ts'
 import { createIntake, type Intake } from '#intake/ingest.ts'
-import { createTransformer } from '#intake/transform.ts'
+import { createResumption, type Resumption } from '#intake/resume.ts'
+import { createTransformer, type TransformPorts } from '#intake/transform.ts'
 import { createWorkshop, type Workshop } from '#intake/workshop.ts'
 import type { Channels } from '#outbound/channels.ts'
 import { createDeliverer, type Deliverer } from '#outbound/deliver.ts'
@@ -90,11 +92,14 @@ export interface Gateway {
   /** Mappings and code tables, and where they are changed. */
   shelf: Shelf
   workshop: Workshop
+  /** Codes that no table knows, and what waits for them. */
+  codeAnswers: CodeAnswers
+  resumption: Resumption
   access: Access
   audit: Audit
   auth: Auth
   validator: Validator
-  /** What time does to orders and Tasks: run it every `careUpkeepMs`. Resolves with how many it changed. */
+  /** What time does to orders and Tasks, and what waits for codes that are known by now: run it every `careUpkeepMs`. Resolves with how many it changed. */
   upkeep(): Promise<number>
   /** Looks at what came into the log and raises alerts: run it about once a minute. Resolves with how many it raised. */
   watch(): Promise<number>
@@ -120,12 +125,14 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   const auth = await createAuth({ store, audit, clock, ids, issuer: settings.baseUrl, signingKey })
   const shelf = createShelf({ store, shipped: artifacts, digest })
   const workshop = createWorkshop({ store, shelf, audit, clock, flows, validator, digest })
-  const transformer = createTransformer({
-    artifacts: shelf.current,
-    deriveId: vault.deriveId,
-    digest,
-    restoreDecimals: validator.restoreDecimals,
-  })
+  const mapsBy = (current: TransformPorts['artifacts']) =>
+    createTransformer({
+      artifacts: current,
+      deriveId: vault.deriveId,
+      digest,
+      restoreDecimals: validator.restoreDecimals,
+    })
+  const transformer = mapsBy(shelf.current)
   const intake = createIntake({
     store,
     access,
@@ -135,6 +142,29 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     transformer,
     validator,
     ignored: artifacts.ignored,
+  })
+  const resumption = createResumption({
+    store,
+    access,
+    audit,
+    vault,
+    clock,
+    ids,
+    transformer,
+    validator,
+    flows,
+    report: (fault) => ports.onFault(fault, 'held message'),
+  })
+  const codeAnswers = createCodeAnswers({
+    store,
+    shelf,
+    workshop,
+    resumption,
+    audit,
+    clock,
+    flows,
+    validator,
+    transformerOf: (candidate) => mapsBy(() => candidate),
   })
   const clinicBox = await vault.box('clinic')
   const fhir = createFhir({
@@ -186,7 +216,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     ...accessRoutes({ store, access, audit: tell }),
     ...auditRoutes({ store, vault, access, prover, vkey: ports.signer.vkey, audit: tell }),
     ...healthRoutes(store),
-    ...mappingRoutes({ access, shelf, workshop, audit: tell }),
+    ...mappingRoutes({ access, shelf, workshop, codeAnswers, audit: tell }),
     ...ingestRoutes({ flows, intake, hl7v2, hl7v2Preview, timeZoneOf, audit: tell }),
     ...fhirRoutes(fhir),
   ]
@@ -210,7 +240,11 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     base: `${settings.baseUrl}/fhir`,
     report: (fault) => ports.onFault(fault, 'delivery'),
   })
-  const upkeep = () => careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone: settings.timeZone })
+  const upkeep = async () => {
+    const { timeZone } = settings
+    const resumed = await resumption.run()
+    return resumed + (await careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone }))
+  }
   const watch = () =>
     watchLog({ store, vault, audit, clock, timeZone: settings.timeZone, taskSystem: reviewSystem })
   const { exporter, gatherer } = fhir
@@ -225,6 +259,8 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     intake,
     shelf,
     workshop,
+    codeAnswers,
+    resumption,
     access,
     audit,
     auth,

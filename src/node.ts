@@ -88,6 +88,7 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
     anchored: () =>
       existsSync(anchorFile) ? readFileSync(anchorFile, 'utf8').split('\f\n').filter(Boolean) : [],
     close: async () => {
+      await gateway.resumption.stop()
       await gateway.deliverer.stop()
       mllp.close()
       await gateway.exporter.stop()

@@ -23,6 +23,7 @@ const subjects: Record<string, string[]> = {
   EpisodeOfCare: ['patient'],
   Coverage: ['beneficiary'],
   Provenance: ['target'],
+  Binary: ['securityContext'],
 }
 
 /** The patient whose compartment a resource belongs to, as `Patient/id`; none for what is about nobody. */

@@ -7,6 +7,7 @@ import type { DoorRequest, DoorResponse } from '#core/http.ts'
 import { bodySchema } from '#flows/body-schema.ts'
 import { parseJson } from '#formats/json.ts'
 import type { Shelf } from '#intake/artifact-shelf.ts'
+import type { CodeAnswers } from '#intake/code-answers.ts'
 import type { Workshop } from '#intake/workshop.ts'
 import type { Route } from './http.ts'
 
@@ -14,6 +15,7 @@ export interface MappingRouteOptions {
   access: Access
   shelf: Shelf
   workshop: Workshop
+  codeAnswers: CodeAnswers
   /** Tells the log of an act that the workshop does not see. */
   audit(act: Omit<Act, 'at'>): Promise<void>
 }
@@ -37,6 +39,16 @@ const push = z.strictObject({
     .default([]),
   accept: z.boolean().default(false),
 })
+const codeAnswer = z
+  .strictObject({
+    table: line,
+    code: line,
+    system: line.optional(),
+    client: line.optional(),
+    /** `null`: there is no counterpart. */
+    target: z.strictObject({ code: line, system: line.optional(), display: line.optional() }).nullable(),
+  })
+  .transform(({ target, ...rest }) => ({ ...rest, target: target ?? undefined }))
 const rollback = z.strictObject({ sha256: line })
 
 /**
@@ -44,7 +56,7 @@ const rollback = z.strictObject({ sha256: line })
  * is what FHIR calls a mapping, may read and change them.
  */
 export function mappingRoutes(options: MappingRouteOptions): Route[] {
-  const { shelf, workshop } = options
+  const { shelf, workshop, codeAnswers } = options
   const read = (path: string, summary: string, answer: Answer): Route => ({
     policy: 'token',
     method: 'GET',
@@ -62,6 +74,22 @@ export function mappingRoutes(options: MappingRouteOptions): Route[] {
       })
       return Promise.all(shown)
     }),
+    read('/mappings/unmapped-codes', 'Codes that no table knows, and how many messages wait for them', () =>
+      codeAnswers.waiting(),
+    ),
+    {
+      policy: 'token',
+      method: 'POST',
+      path: '/mappings/unmapped-codes',
+      described: {
+        summary: 'Answer a code that no table knows; what waits for it goes on',
+        takes: { type: 'application/json', name: 'code-answer', schema: () => bodySchema(codeAnswer) },
+      },
+      async answer(request) {
+        const by = await gated(options, request, 'update')
+        return json(200, await codeAnswers.answer(await bodyOf(options, request, codeAnswer), by))
+      },
+    },
     read('/mappings/:name', 'Versions of a mapping or code table', async ({ path }) => {
       const name = path.split('/')[1] ?? ''
       const versions = await shelf.versions(name)

@@ -28,7 +28,11 @@ export interface FollowedWrites {
 }
 
 /** What is first told of by a message has consequences too; of all else, only what changes it. */
-const followed: ReadonlySet<string> = new Set(['MedicationDispense', 'MedicationAdministration', 'Consent'])
+export const followed: ReadonlySet<string> = new Set([
+  'MedicationDispense',
+  'MedicationAdministration',
+  'Consent',
+])
 
 /**
  * What a message's writes come to by the rules of care (care/consequences): the writes themselves, and what follows from

@@ -6,19 +6,13 @@ import type { Destination } from '#core/destination.ts'
 import { Failure, type FailureKind, type Issue } from '#core/failure.ts'
 import type { Flow, Party } from '#core/flow.ts'
 import type { Artifacts, Clock, Store, Vault } from '#core/ports.ts'
-import {
-  type Identified,
-  type Reference,
-  type Resource,
-  referenceTo,
-  versionReferenceTo,
-} from '#core/resource.ts'
+import { type Reference, type Resource, referenceTo, versionReferenceTo } from '#core/resource.ts'
 import { type FieldCoverage, type IgnoreTable, watchReads } from '#formats/hl7v2/coverage.ts'
 import type { SourceTree } from '#formats/hl7v2/source.ts'
 import { resolveEarlier } from './earlier.ts'
 import { coverageOf, ignoreTable } from './field-coverage.ts'
 import { withFollowUps } from './follow-up.ts'
-import { holdTask } from './hold.ts'
+import { heldWrites } from './hold.ts'
 import type { Made } from './made.ts'
 import { messageIdOf } from './message-id.ts'
 import { newDelivery } from './new-delivery.ts'
@@ -26,6 +20,7 @@ import { resolveOrders } from './orders.ts'
 import { createParties } from './parties.ts'
 import { place, requireAllowed, unchangedWarnings } from './place.ts'
 import type { Preview } from './preview.ts'
+import { requireProfiles } from './profile-gate.ts'
 import type { Answered, KeptReceipt, Receipt } from './receipt.ts'
 import { receiversOf } from './receivers.ts'
 import type { Transformer } from './transform.ts'
@@ -119,18 +114,19 @@ export function createIntake(ports: IntakePorts): Intake {
       sender: caller.clientId,
       patient: references.subject,
     })
+    const known = { ...references, ...orders, ...earlier }
     const { resources, mapping, warnings, unmapped } = await transformer.transform(flow, understood.source, {
       caller,
       body,
       messageId: understood.messageId,
       received: at,
-      references: { ...references, ...orders, ...earlier },
+      references: known,
     })
     const { revisions } = flow
     const placed = await place(store, resources, { revisions, source: understood.source, at })
     const told = new Set(resources.map(referenceTo))
     const strangers = stubs.filter((stub) => !told.has(referenceTo(stub)))
-    requireProfiles(flow, [...strangers, ...placed.writes.map(({ resource }) => resource)])
+    requireProfiles(validator, flow, [...strangers, ...placed.writes.map(({ resource }) => resource)])
     const allowed = await requireAllowed(access, caller, placed, Object.values(earlier))
     const following = { caller, messageId: understood.messageId, at }
     const followed = await withFollowUps({ store, access, vault }, placed.writes, following)
@@ -147,18 +143,12 @@ export function createIntake(ports: IntakePorts): Intake {
       mapping,
       warnings: [...understood.warnings, ...warnings, ...unchangedWarnings(placed)],
       unmapped,
+      references: known,
+      drafts: resources.filter(({ resourceType }) => resourceType !== 'Provenance'),
       allowed,
       fields: understood.coverage?.(ignoreTable(ports.ignored, flow.mapping)),
       deliveries: receiversOf(destinations, flow.receivers, mapped),
     }
-  }
-
-  function requireProfiles(flow: Flow, resources: readonly Identified[]): void {
-    const issues = resources.flatMap((resource) =>
-      validator.check(resource, flow.profiles[resource.resourceType]),
-    )
-    const errors = issues.filter((issue) => (issue.severity ?? 'error') === 'error')
-    if (errors.length > 0) throw new Failure('invalid', errors)
   }
 
   async function keep(message: Message, understood: Understood): Promise<Answered> {
@@ -166,16 +156,16 @@ export function createIntake(ports: IntakePorts): Intake {
     const made = await make(message, understood, at)
     const idOf = (...parts: string[]) =>
       vault.deriveId(...parts, message.caller.clientId, understood.messageId)
+    const isHeld = made.unmapped.length > 0
     const deliveries = made.deliveries.map(({ destination, resources }) =>
       newDelivery({
         id: idOf('delivery', destination.id),
         destination,
         resources,
         due: at,
-        held: made.unmapped,
+        held: isHeld,
       }),
     )
-    const task = made.unmapped ? [holdTask(idOf('hold'), message.flow.mapping, made.mapped, at)] : []
     const resources = [...made.followed.places, ...made.mapped.map(versionReferenceTo)]
     const sent = [...deliveries, ...made.followed.deliveries]
     const concerned = [...made.mapped, ...made.unchanged].map(patientOf)
@@ -194,14 +184,25 @@ export function createIntake(ports: IntakePorts): Intake {
       deliveries: sent.map((each) => each.id),
       auditEvent: entries[0]?.id ?? '',
     }
+    const { flow, caller, timeZone, body } = message
+    const held = isHeld
+      ? heldWrites(idOf('hold'), body, {
+          flow: flow.name,
+          caller,
+          timeZone,
+          messageId: understood.messageId,
+          at,
+          auditEvent: receipt.auditEvent,
+          references: made.references,
+          codes: made.unmapped,
+          drafts: made.drafts,
+          written: made.mapped.map(referenceTo),
+          deliveries: deliveries.map(({ id }) => id),
+        })
+      : []
     const { leaves } = await store.commit({
       audit: entries,
-      writes: [
-        ...made.stubs,
-        ...made.followed.results,
-        ...task.map((resource) => ({ resource, version: 1, updated: at })),
-        ...made.followed.writes,
-      ],
+      writes: [...made.stubs, ...made.followed.results, ...held, ...made.followed.writes],
       nonces: made.followed.nonces,
       deliveries: sent,
       receipt: { ...receiptKeyOf(message, understood), answer: JSON.stringify(receipt), at },
@@ -279,7 +280,7 @@ export function createIntake(ports: IntakePorts): Intake {
       ({ resource }) => access.gate(message.caller, 'create', resource.resourceType).permit,
     )
     return {
-      outcome: made.unmapped ? 'held' : 'accepted',
+      outcome: made.unmapped.length > 0 ? 'held' : 'accepted',
       resources: [...shown, ...made.followed.results, ...made.followed.writes].map(
         ({ resource }) => resource,
       ),

@@ -4,6 +4,7 @@ import type { Issue } from '#core/failure.ts'
 import type { Identified, Reference } from '#core/resource.ts'
 import type { FieldCoverage } from '#formats/hl7v2/coverage.ts'
 import type { FollowedWrites } from './follow-up.ts'
+import type { UnmappedCode } from './mapping-functions.ts'
 import type { Allowed } from './place.ts'
 
 /** What a message comes to, before it is told and stored. */
@@ -18,8 +19,11 @@ export interface Made {
   /** Absent for what waits unmapped. */
   mapping?: { name: string; sha256: string }
   warnings: Issue[]
-  /** A code was in none of its tables: deliveries wait for a person. */
-  unmapped: boolean
+  /** Codes in none of their tables: deliveries wait for a person. */
+  unmapped: UnmappedCode[]
+  /** What the mapping was given and what it gave, for when those codes are known. */
+  references: Readonly<Record<string, Reference>>
+  drafts: Identified[]
   allowed: Allowed[]
   /** HL7 v2 only. */
   fields: FieldCoverage[] | undefined

@@ -5,6 +5,13 @@ import type { CodeTable, Target } from './concept-map.ts'
 import type { MappingFunctions } from './mapping-engine.ts'
 import { hl7v2Functions } from './mapping-hl7v2.ts'
 
+/** A code that a table was asked for and does not know (I14). */
+export interface UnmappedCode {
+  table: string
+  code: string
+  system?: string
+}
+
 interface RunPorts {
   messageId: string
   references: Readonly<Record<string, Reference>>
@@ -23,7 +30,8 @@ export interface MappingRun {
   warnings: Issue[]
   /** Canonicals of the code tables that gave something, sorted: which was asked first is up to the engine. */
   readonly tables: readonly string[]
-  unmapped(): boolean
+  /** Each once, sorted: which was asked first is up to the engine. */
+  unmapped(): UnmappedCode[]
 }
 
 /** What a mapping may call in one run (without the `$`), and what was noticed while it did. */
@@ -36,7 +44,7 @@ export function mappingRun({
 }: RunPorts): MappingRun {
   const warnings: Issue[] = []
   const asked = new Set<string>()
-  let unmapped = false
+  const unmapped = new Map<string, UnmappedCode>()
   const own = new Set<string>()
   const idAt = (position: string) => {
     const id = derive(messageId, position)
@@ -53,7 +61,8 @@ export function mappingRun({
       asked.add(translation.by ?? table.canonical)
       if (translation.found) return translation.found
       if (!translation.known) {
-        unmapped = true
+        const missing = { table: name, code, ...(system ? { system } : {}) }
+        unmapped.set(JSON.stringify(missing), missing)
         warnings.push({
           severity: 'warning',
           code: 'code-invalid',
@@ -122,7 +131,8 @@ export function mappingRun({
     get tables() {
       return [...asked].sort()
     },
-    unmapped: () => unmapped,
+    unmapped: () =>
+      [...unmapped].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, missing]) => missing),
     idAt,
     isOwn: (id) => own.has(id),
   }

@@ -1,4 +1,4 @@
-import type { NewDelivery } from '#core/commit.ts'
+import { type NewDelivery, unmappedCode } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Destination } from '#core/destination.ts'
 import { type Identified, versionOf } from '#core/resource.ts'
@@ -26,6 +26,6 @@ export function newDelivery({ id, destination, resources, due, held }: DeliveryO
     })),
     ...(patient ? { patient } : {}),
     due,
-    ...(held ? { held: 'unmapped-code' } : {}),
+    ...(held ? { held: unmappedCode } : {}),
   }
 }

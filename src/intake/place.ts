@@ -103,7 +103,8 @@ export function unchangedWarnings({ unchanged }: Placed): Issue[] {
   }))
 }
 
-async function findStanding(
+/** What stands in the place of a resource. Throws Failure `conflict` for what was deleted. */
+export async function findStanding(
   store: Pick<Store, 'read'>,
   { resourceType, id }: Identified,
 ): Promise<Identified | undefined> {
@@ -116,7 +117,12 @@ async function findStanding(
   return stored && (parseJson(stored.json) as Identified)
 }
 
-function writeOf(next: Resource, id: string, previous: Identified | undefined, at: number): ResourceWrite {
+export function writeOf(
+  next: Resource,
+  id: string,
+  previous: Identified | undefined,
+  at: number,
+): ResourceWrite {
   const version = previous ? versionOf(previous) + 1 : 1
   return {
     resource: versioned(next, id, version, at),

@@ -3,6 +3,7 @@ import { Failure, type Issue } from '#core/failure.ts'
 import type { Flow, Party } from '#core/flow.ts'
 import type { Artifacts } from '#core/ports.ts'
 import type { Identified, Reference, Resource } from '#core/resource.ts'
+import { requireProfiles } from './profile-gate.ts'
 import { createTransformer, type Transformer } from './transform.ts'
 
 /** What came of a message when it was only tried, and how it was sent where that is not the usual way. */
@@ -68,14 +69,6 @@ export function createReplay({ artifacts, validator, digest, sender = 'platform'
     restoreDecimals: validator.restoreDecimals,
   })
 
-  function requireProfiles(flow: Pick<Flow, 'profiles'>, resources: readonly Resource[]): void {
-    const issues = resources.flatMap((resource) =>
-      validator.check(resource, flow.profiles[resource.resourceType]),
-    )
-    const errors = issues.filter(({ severity }) => severity === 'error')
-    if (errors.length > 0) throw new Failure('invalid', errors)
-  }
-
   async function make<Source>(flow: Flow<Source>, body: Uint8Array, given: Given = {}) {
     const caller = callerWith(given, sender)
     const source = flow.read(body, { timeZone: given.timeZone ?? 'America/Chicago' })
@@ -93,7 +86,7 @@ export function createReplay({ artifacts, validator, digest, sender = 'platform'
       },
     })
     const stubs = parties.map(({ stub }) => stub)
-    requireProfiles(flow, [...made.resources, ...stubs])
+    requireProfiles(validator, flow, [...made.resources, ...stubs])
     const warnings = verdicts.flatMap((each) => (each.keep ? (each.warnings ?? []) : []))
     return { resources: made.resources, stubs, warnings: [...warnings, ...made.warnings] }
   }

@@ -6,7 +6,7 @@ import type { Artifacts } from '#core/ports.ts'
 import type { Identified, Reference } from '#core/resource.ts'
 import { type CodeTable, codeTable, overriding } from './concept-map.ts'
 import { type CompiledMapping, compileMapping } from './mapping-engine.ts'
-import { type MappingRun, mappingRun } from './mapping-functions.ts'
+import { type MappingRun, mappingRun, type UnmappedCode } from './mapping-functions.ts'
 import { provenanceOf } from './provenance.ts'
 
 export interface TransformPorts {
@@ -20,7 +20,7 @@ export interface TransformPorts {
   restoreDecimals(resource: unknown): unknown
 }
 
-interface TransformContext {
+export interface TransformContext {
   /** The sender: its client id and the message id are what ids are derived from. */
   caller: Caller
   messageId: string
@@ -37,8 +37,8 @@ interface Transformed {
   resources: Identified[]
   mapping: { name: string; sha256: string }
   warnings: Issue[]
-  /** A code was in none of its tables: what was made is kept, and its delivery is to be held (I14). */
-  unmapped: boolean
+  /** Codes that were in none of their tables: what was made is kept, and its delivery is to be held (I14). */
+  unmapped: UnmappedCode[]
 }
 
 export interface Transformer {
@@ -138,7 +138,7 @@ export function createTransformer(ports: TransformPorts): Transformer {
         resources: [...resources, provenance],
         mapping: { name: flow.mapping, sha256: first.sha256 },
         warnings: parts.flatMap(({ run }) => run.warnings),
-        unmapped: parts.some(({ run }) => run.unmapped()),
+        unmapped: parts.flatMap(({ run }) => run.unmapped()),
       }
     },
   }

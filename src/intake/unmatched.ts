@@ -3,6 +3,7 @@ import { reviewSystem, reviewTexts } from '#access/review.ts'
 import type { Caller } from '#core/caller.ts'
 import { Failure, type Issue } from '#core/failure.ts'
 import { type Identified, type Reference, versioned } from '#core/resource.ts'
+import { base64 } from '#formats/base64.ts'
 import type { Made } from './made.ts'
 
 export interface Unmatched {
@@ -28,7 +29,9 @@ export function waiting(unmatched: Unmatched, warnings: Issue[]): Made {
     mapped: [resource],
     unchanged: [],
     warnings,
-    unmapped: false,
+    unmapped: [],
+    references: {},
+    drafts: [],
     allowed: [],
     fields: undefined,
     deliveries: [],
@@ -79,8 +82,4 @@ export function unmatchedWarning(cause: unknown): Issue | undefined {
     text: 'No order of this patient was found for this: a person will look for it, nothing else was done',
     ...(issue?.expression ? { expression: issue.expression } : {}),
   }
-}
-
-function base64(bytes: Uint8Array): string {
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
 }

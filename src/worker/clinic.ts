@@ -61,6 +61,8 @@ export class Clinic extends DurableObject<WorkerEnv> {
     try {
       const { gateway, store } = await this.opened()
       let rounds = 0
+      // What an answer took up before this object was put away goes out with this alarm.
+      await gateway.resumption.run()
       const heartbeat = await gateway.gatherer.run()
       while (rounds < maxRounds && (await gateway.deliverer.run()) > 0) rounds += 1
       while (rounds < maxRounds && (await gateway.exporter.run()) > 0) rounds += 1
@@ -125,7 +127,8 @@ export class Clinic extends DurableObject<WorkerEnv> {
     )
     store.onCommit((unit) => {
       const begun = unit.exports?.find(({ state }) => state === 'preparing')
-      const at = unit.deliveries?.length ? clock.now() : (begun?.lease ?? clock.now() + checkpointMs)
+      const isToSend = unit.deliveries?.length || unit.releases?.length
+      const at = isToSend ? clock.now() : (begun?.lease ?? clock.now() + checkpointMs)
       this.ctx.waitUntil(this.#arm(at))
       if (unit.writes?.length) this.ctx.waitUntil(this.#armForSubscribers(store))
     })

@@ -24,6 +24,18 @@ export async function postern(folder: string, ...parameters: string[]): Promise<
   return { code, stdout: said.stdout(), stderr: said.stderr() }
 }
 
+/** Begins `postern …`, for a test that ends it before it is done. */
+export function begin(folder: string, ...parameters: string[]): { kill(): Promise<void> } {
+  const child = spawn(process.execPath, [commandLine, ...parameters], { env: environment(folder) })
+  const ended = once(child, 'close')
+  return {
+    kill: async () => {
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
 export interface ChildGateway {
   baseUrl: string
   mllpPort: number

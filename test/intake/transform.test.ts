@@ -80,8 +80,11 @@ describe('transform', () => {
       return { code: made.code?.coding?.[0]?.code, unmapped, policy: provenance.policy }
     }
     const red = await codeOf('red', 'c1')
-    expect(await codeOf('mauve', 'c1')).toMatchObject({ code: undefined, unmapped: true })
-    expect(await codeOf('mauve', 'c2')).toMatchObject({ code: 'M', unmapped: false })
+    expect(await codeOf('mauve', 'c1')).toMatchObject({
+      code: undefined,
+      unmapped: [{ table: 'colours', code: 'mauve' }],
+    })
+    expect(await codeOf('mauve', 'c2')).toMatchObject({ code: 'M', unmapped: [] })
     expect((await codeOf('mauve', 'c2')).policy).toContain('urn:own-colours|2')
     expect(await codeOf('red', 'c2')).toEqual(red)
   })
@@ -107,9 +110,9 @@ describe('transform', () => {
   it('keeps the text of a code that is in no table, warns without saying it, and marks the message', async () => {
     const { resources, warnings, unmapped } = await transform(basic, { colour: 'mauve' })
     expect(resources[0]).toMatchObject({ code: { text: 'mauve' } })
-    expect(unmapped).toBe(true)
+    expect(unmapped).toEqual([{ table: 'colours', code: 'mauve' }])
     expect(JSON.stringify(warnings)).not.toContain('mauve')
-    expect(await transform(basic)).toMatchObject({ unmapped: false, warnings: [] })
+    expect(await transform(basic)).toMatchObject({ unmapped: [], warnings: [] })
   })
 
   it('refers to other resources of this message and to other messages of the same sender', async () => {

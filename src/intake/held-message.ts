@@ -1,0 +1,141 @@
+import type { Binary, Task } from 'fhir/r4'
+import type { Caller } from '#core/caller.ts'
+import { patientOf } from '#core/compartment.ts'
+import { Failure } from '#core/failure.ts'
+import type { Flow } from '#core/flow.ts'
+import type { Store } from '#core/ports.ts'
+import type { Cursor } from '#core/query.ts'
+import type { Identified, Reference } from '#core/resource.ts'
+import { base64, bytesOf } from '#formats/base64.ts'
+import { parseJson } from '#formats/json.ts'
+import type { UnmappedCode } from './mapping-functions.ts'
+import type { Transformer } from './transform.ts'
+
+/** All that is needed to map a message again as it was mapped when it came. */
+export interface HeldFacts {
+  flow: string
+  caller: Caller
+  timeZone: string
+  messageId: string
+  /** When it came, milliseconds since the epoch. */
+  at: number
+  /** Of the act that took it in: its position in the log is its place in the queue. */
+  auditEvent: string
+  references: Readonly<Record<string, Reference>>
+  codes: UnmappedCode[]
+  /** What the mapping gave, before anything standing or any rule of care had its say. */
+  drafts: Identified[]
+  /** Which of those were written. */
+  written: Reference[]
+  /** Ids of the deliveries that are held. */
+  deliveries: string[]
+}
+
+export interface HeldMessage extends HeldFacts {
+  binary: Identified<Binary>
+  body: Uint8Array
+}
+
+/** A message in the queue. */
+export interface WaitingMessage {
+  task: Identified<Task>
+  patient: Reference | undefined
+  held: Pick<HeldFacts, 'flow' | 'codes' | 'at'> & { client: string }
+}
+
+/** By which the integrator's queue finds its Tasks. */
+export const heldCode = { system: 'https://postern.health/fhir/CodeSystem/work', code: 'unmapped-code' }
+
+/** Work that somebody ended is done, and what is on hold is with a person. */
+const open: readonly string[] = ['requested', 'received', 'accepted', 'ready', 'in-progress']
+
+const pageSize = 200
+
+/** What a door lets in, with what was made of it beside it. */
+const limits = { maxBytes: 64 * 1024 * 1024, maxDepth: 128 }
+
+/** What is sealed under the patient's key (compartment), served by no door, and deleted when the message is taken up. */
+export function heldBinary(
+  id: string,
+  body: Uint8Array,
+  facts: HeldFacts,
+  patient: string | undefined,
+): Identified<Binary> {
+  return {
+    resourceType: 'Binary',
+    id,
+    contentType: 'application/json',
+    ...(patient ? { securityContext: { reference: patient } } : {}),
+    data: base64(new TextEncoder().encode(JSON.stringify({ ...facts, body: base64(body) }))),
+  }
+}
+
+/** Undefined where nothing is held under this id, or not any more. */
+export async function readHeld(store: Pick<Store, 'read'>, id: string): Promise<HeldMessage | undefined> {
+  const stored = await store.read('Binary', id)
+  if (!stored || stored.deleted) return undefined
+  const binary = JSON.parse(stored.json) as Identified<Binary>
+  const text = new TextDecoder().decode(bytesOf(binary.data ?? ''))
+  const { body, ...facts } = parseJson(text, limits) as HeldFacts & { body: string }
+  return { ...facts, binary, body: bytesOf(body) }
+}
+
+/** The Task of a held message as it stands, while it is open. */
+export async function readOpenTask(
+  store: Pick<Store, 'read'>,
+  id: string,
+): Promise<Identified<Task> | undefined> {
+  const stored = await store.read('Task', id)
+  if (!stored || stored.deleted) return undefined
+  const task = parseJson(stored.json) as Identified<Task>
+  return open.includes(task.status) ? task : undefined
+}
+
+/** Every message that waits for an answer, in the order in which they came. */
+export async function findWaiting(
+  store: Pick<Store, 'search' | 'read' | 'logPosition'>,
+): Promise<WaitingMessage[]> {
+  const found: (WaitingMessage & { position: number })[] = []
+  let after: Cursor | undefined
+  do {
+    const rows = await store.search({
+      type: 'Task',
+      criteria: [
+        { kind: 'token', param: 'code', values: [`${heldCode.system}|${heldCode.code}`] },
+        { kind: 'token', param: 'status', values: [...open] },
+      ],
+      limit: pageSize,
+      ...(after ? { after } : {}),
+    })
+    for (const { stored } of rows) {
+      const held = await readHeld(store, stored.id)
+      if (!held) continue
+      const task = parseJson(stored.json) as Identified<Task>
+      const { flow, codes, at, caller } = held
+      const position = (await store.logPosition(held.auditEvent)) ?? Number.MAX_SAFE_INTEGER
+      const facts = { flow, codes, at, client: caller.clientId }
+      found.push({ task, patient: patientOf(held.binary), held: facts, position })
+    }
+    after = rows.length < pageSize ? undefined : rows.at(-1)?.cursor
+  } while (after)
+  return found.sort((one, other) => one.position - other.position || one.held.at - other.held.at)
+}
+
+/** The message once more, by other tables. Throws as `Transformer.transform` does. */
+export async function mapHeld(
+  { transformer, flows }: { transformer: Transformer; flows: readonly Flow[] },
+  held: HeldMessage,
+) {
+  const flow = flows.find(({ name }) => name === held.flow)
+  if (!flow) throw new Failure('unsupported', 'There is no flow for this message any more')
+  const { body, caller, messageId, references, timeZone } = held
+  const source = flow.read(body, { timeZone })
+  const mapped = await transformer.transform(flow, source, {
+    caller,
+    messageId,
+    received: held.at,
+    body,
+    references,
+  })
+  return { flow, ...mapped }
+}
