@@ -6,11 +6,11 @@ import { readConfig } from '#config.ts'
 import type { Caller, Role } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import type { Reference } from '#core/resource.ts'
-import { registerDestination } from '#outbound/destinations.ts'
 import { createTokens } from '#outbound/token.ts'
 import { addAuditCommands } from './cli-audit.ts'
 import { addCodeCommands } from './cli-codes.ts'
 import { addConsentCommands } from './cli-consent.ts'
+import { addDeliveryCommands } from './cli-delivery.ts'
 import { addHl7Commands } from './cli-hl7.ts'
 import { addIssuerCommands } from './cli-issuers.ts'
 import { addKeyCommands } from './cli-keys.ts'
@@ -117,65 +117,6 @@ client
     }),
   )
 
-const destination = program.command('destination').description('systems that receive')
-destination
-  .command('add <file>')
-  .description('register a destination from a JSON file (docs/destinations.md)')
-  .action((file: string) =>
-    withClinic(async ({ gateway, store }) => {
-      const ports = { store, audit: gateway.audit, ...systemPorts }
-      const registered = await registerDestination(ports, readJson(file), commandLine)
-      say({ registered: registered.id }, `Registered destination ${registered.id}`)
-    }),
-  )
-
-const deliveries = program.command('deliveries').description('the outbox')
-deliveries
-  .command('list')
-  .option('--limit <count>', 'newest first', '50')
-  .action((options: { limit: string }) =>
-    withClinic(async ({ gateway, store }) => {
-      const limit = Number(options.limit)
-      if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) {
-        throw new Failure('invalid', '--limit is a whole number from 1 to 10000')
-      }
-      const rows = await store.deliveries(limit)
-      const patients = [...new Set(rows.flatMap(({ patient }) => patient ?? []))]
-      await looked(gateway, 'deliveries listed', patients)
-      say(
-        rows,
-        rows
-          .map(
-            (row) =>
-              `${row.id}\t${row.destination}\t${row.state}\tattempt ${row.attempt}\t${row.reason ?? ''}`,
-          )
-          .join('\n'),
-      )
-    }),
-  )
-deliveries
-  .command('replay <id>')
-  .description('take a dead, stopped or held delivery up again')
-  .action((id: string) =>
-    withClinic(async ({ gateway, store }) => {
-      const act = { kind: 'configuration', outcome: 'success', outcomeText: 'delivery replayed' } as const
-      const at = Date.now()
-      await store.requeueDelivery(
-        id,
-        at,
-        gateway.audit.record({
-          ...act,
-          at,
-          caller: commandLine,
-          requestId: crypto.randomUUID(),
-          patients: [],
-          entities: [],
-        }),
-      )
-      say({ replayed: id }, `Delivery ${id} is queued again`)
-    }),
-  )
-
 program
   .command('token <client>')
   .description('an access token for a client, by private_key_jwt; for curl and for trying things out')
@@ -274,6 +215,7 @@ function words(text: string | undefined, separator: string): string[] {
 }
 
 addConsentCommands(program, { withClinic, say, commandLine })
+addDeliveryCommands(program, { withClinic, say, commandLine, looked, readJson })
 addHl7Commands(program, { say, commandLine })
 addAuditCommands(program, { withClinic, say, commandLine })
 addIssuerCommands(program, { withClinic, say, commandLine })

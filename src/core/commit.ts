@@ -77,6 +77,8 @@ export interface RegistrationWrite {
   kind:
     | 'client'
     | 'destination'
+    | 'pause'
+    | 'circuit'
     | 'issuer'
     | 'signing-key'
     | 'watch'

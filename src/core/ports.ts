@@ -147,8 +147,8 @@ export interface Store extends ExportStore, SubscriptionStore {
     share?: DestinationShare,
   ): Promise<StoredDelivery[]>
   deliveries(limit: number): Promise<StoredDelivery[]>
-  /** When the next queued or leased delivery becomes claimable. */
-  nextDelivery(): Promise<number | undefined>
+  /** When the next queued or leased delivery becomes claimable; by destination not before a time, or never (null). */
+  nextDelivery(notBefore?: Readonly<Record<string, number | null>>): Promise<number | undefined>
   /** Takes a dead or stopped delivery up again. */
   requeueDelivery(id: string, due: number, audit: AuditEntry[]): Promise<void>
 

@@ -6,6 +6,7 @@ import { Failure } from '#core/failure.ts'
 import type { Clock, Ids, Store, StoredDelivery } from '#core/ports.ts'
 import type { Backoff } from './backoff.ts'
 import type { Channels } from './channels.ts'
+import type { Sign } from './circuit.ts'
 import { answeringCaller, type Opened, packParcel } from './parcel.ts'
 import { type Attempt, settlementOf } from './settle.ts'
 import { findSubscriber } from './subscriber.ts'
@@ -34,16 +35,20 @@ export interface AttemptSettings {
 
 const DEFAULT_TIMEOUT_MS = 15_000
 
-/** Makes one attempt at a claimed delivery: sends it and settles it. Rejects only when it could not be settled. */
-export function createAttempts(ports: AttemptPorts): (delivery: StoredDelivery) => Promise<void> {
+/**
+ * Makes one attempt at a claimed delivery: sends it and settles it. Resolves with what that tells of the receiver; rejects
+ * only when it could not be settled.
+ */
+export function createAttempts(ports: AttemptPorts): (delivery: StoredDelivery) => Promise<Sign> {
   const { store, clock, channels, settings } = ports
 
-  async function attempt(delivery: StoredDelivery): Promise<void> {
+  async function attempt(delivery: StoredDelivery): Promise<Sign> {
     const opened: Opened = { entities: new Set(), consents: new Set(), reasons: new Set() }
     const destination = await find(delivery)
     const sent = await send(delivery, destination, opened)
     const heard = destination ? await hear(sent, destination, delivery) : { answer: sent }
     await settle({ delivery, ...(destination ? { destination } : {}), opened, ...heard })
+    return signOf(sent)
   }
 
   /** What was said is durable before the delivery ends; whoever dies in between sends again and is told again. */
@@ -100,6 +105,19 @@ export function createAttempts(ports: AttemptPorts): (delivery: StoredDelivery) 
 
   return attempt
 }
+
+/** Of an acknowledgement or a status of the application's own the receiver is there, whatever it says. */
+function signOf(sent: Attempt['answer']): Sign {
+  if (sent.state === 'stopped') return 'none'
+  if (sent.state !== 'retry')
+    return sent.state === 'refused' && !spoken.test(sent.reason) ? 'none' : 'answered'
+  if (ours.has(sent.reason)) return 'none'
+  return spoken.test(sent.reason) ? 'answered' : 'silent'
+}
+
+/** What only a receiver can have said; those before a gateway's "not now" (429, 502 to 504) are of no application. */
+const spoken = /^(?:ack-|http-(?!408|425|429|50[234]))/
+const ours = new Set(['internal', 'mllp-underway'])
 
 /** What a failure while packing or sending means for the delivery. */
 function answerFor(error: unknown): Attempt['answer'] {

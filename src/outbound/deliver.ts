@@ -1,4 +1,7 @@
+import type { DestinationShare } from '#core/ports.ts'
 import { type AttemptPorts, type AttemptSettings, createAttempts } from './attempt.ts'
+import { type CircuitSettings, createCircuits } from './circuit.ts'
+import { createPauses } from './pause.ts'
 
 export interface DelivererPorts extends Omit<AttemptPorts, 'settings'> {
   settings?: Partial<DelivererSettings>
@@ -9,11 +12,14 @@ export interface DelivererSettings extends AttemptSettings {
   batch: number
   /** Attempts under way at a time to one destination: those that hang leave places for the others. */
   share: number
+  circuit: CircuitSettings
 }
 
 export interface Deliverer {
   /** Sends what is due now, each delivery once, and resolves with how many when all are settled. */
   run(): Promise<number>
+  /** When there is something to send next; undefined where nothing waits but what is paused or under way. */
+  next(): Promise<number | undefined>
   /** Sends what is due from now on, as it comes. */
   start(): void
   /** Claims nothing more and resolves when what is under way is settled. */
@@ -25,6 +31,7 @@ const defaults: DelivererSettings = {
   leaseMs: 60_000,
   batch: 64,
   share: 12,
+  circuit: { failures: 3, baseMs: 2_000, capMs: 60_000 },
   backoff: { baseMs: 1_000, capMs: 15 * 60_000, attempts: 100 },
 }
 
@@ -39,6 +46,8 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
   const { store, clock } = ports
   const settings = { ...defaults, ...ports.settings }
   const deliver = createAttempts({ ...ports, settings })
+  const circuits = createCircuits(store, settings.circuit)
+  const paused = createPauses(store)
   const underway = new Map<Promise<void>, string>()
   let running = false
   let loop = Promise.resolve()
@@ -50,17 +59,41 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
   })
 
   async function claim(limit: number): Promise<Promise<void>[]> {
-    const share = { room: settings.share, underway: countsOf(underway.values()) }
-    const claimed = await store.claimDeliveries(clock.now(), settings.leaseMs, limit, share)
+    const now = clock.now()
+    const claimed = await store.claimDeliveries(now, settings.leaseMs, limit, await share(now))
     return claimed.map((delivery) => {
-      const attempt = deliver(delivery).finally(() => {
-        underway.delete(attempt)
-        rouse()
-      })
+      circuits.began(delivery)
+      const attempt = deliver(delivery)
+        .catch(async (error) => {
+          await circuits.ended(delivery, 'none', clock.now())
+          throw error
+        })
+        .then((sign) => circuits.ended(delivery, sign, clock.now()))
+        .finally(() => {
+          underway.delete(attempt)
+          rouse()
+        })
       underway.set(attempt, delivery.destination)
       return attempt
     })
   }
+
+  /** Whoever is paused, or gives no answer, seems to have its whole share under way, or all of it but one. */
+  async function share(now: number): Promise<DestinationShare> {
+    const taken = countsOf(underway.values())
+    for (const [destination, from] of Object.entries(await held()))
+      taken[destination] = settings.share - (from !== null && from <= now ? 1 : 0)
+    return { room: settings.share, underway: taken }
+  }
+
+  /** Until when a destination gets nothing; null where no time ends that. */
+  async function held(): Promise<Record<string, number | null>> {
+    const open = Object.fromEntries(await circuits.open())
+    for (const destination of await paused()) open[destination] = null
+    return open
+  }
+
+  const next = async () => store.nextDelivery(await held())
 
   async function work(): Promise<void> {
     while (running) {
@@ -73,8 +106,8 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
 
   /** Until something is queued, something under way ends, or the next delivery is due. */
   async function pause(): Promise<void> {
-    const next = await store.nextDelivery().catch(tell)
-    const wait = (next ?? Number.POSITIVE_INFINITY) - clock.now()
+    const due = await next().catch(tell)
+    const wait = (due ?? Number.POSITIVE_INFINITY) - clock.now()
     const ms = Math.min(Math.max(wait, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS)
     if (!woken && running) {
       await new Promise<void>((resolve) => {
@@ -106,6 +139,7 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
       if (failed) throw failed.reason
       return attempts.length
     },
+    next,
     start() {
       if (running) return
       running = true

@@ -199,12 +199,17 @@ export const claimDeliveries = template<{
     )
     .returningAll(),
 )
-export const nextDelivery = template<object>(() =>
+/** `notBefore` as JSON, by destination: milliseconds since the epoch, or null for never. */
+export const nextDelivery = template<{ notBefore: string }>((p) =>
   db
     .selectFrom('delivery')
-    .select(sql<number>`min(CASE state WHEN 'queued' THEN due ELSE lease END)`.as('due'))
+    .select(
+      sql<number>`min(max(CASE state WHEN 'queued' THEN due ELSE lease END,
+        coalesce((SELECT value FROM json_each(${p.notBefore}) WHERE key = destination), 0)))`.as('due'),
+    )
     .where(isOpen)
-    .where(firstOfLane),
+    .where(firstOfLane)
+    .where(sql<boolean>`destination NOT IN (SELECT key FROM json_each(${p.notBefore}) WHERE type = 'null')`),
 )
 export const listDeliveries = template<{ limit: number }>((p) =>
   db.selectFrom('delivery').selectAll().orderBy('seq', 'desc').limit(p.limit),

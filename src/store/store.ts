@@ -157,8 +157,9 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
         (await rows<Tables['delivery']>(statements.listDeliveries.bind({ limit }))).map(openDelivery),
       )
     },
-    async nextDelivery() {
-      const [row] = await rows<{ due: number | null }>(statements.nextDelivery.bind({}))
+    async nextDelivery(notBefore = {}) {
+      const next = statements.nextDelivery.bind({ notBefore: JSON.stringify(notBefore) })
+      const [row] = await rows<{ due: number | null }>(next)
       return row?.due ?? undefined
     },
     async requeueDelivery(id, due, audit) {

@@ -5,6 +5,7 @@ import { Failure } from '#core/failure.ts'
 import type { KeyStore, Store, Vault } from '#core/ports.ts'
 import { careUpkeepMs, createGateway, type Gateway } from '#gateway.ts'
 import { createChannels } from '#outbound/channels.ts'
+import type { Deliverer } from '#outbound/deliver.ts'
 import { openDurableObject } from '#store/durable-object.ts'
 import { createStore } from '#store/store.ts'
 import { createVault } from '#vault/vault.ts'
@@ -79,7 +80,7 @@ export class Clinic extends DurableObject<WorkerEnv> {
         this.#cared = clock.now()
         await gateway.upkeep()
       }
-      await this.#armNext(store)
+      await this.#armNext(store, gateway.deliverer)
       if (heartbeat !== undefined) await this.#arm(heartbeat)
     } catch (fault) {
       report('alarm', fault)
@@ -148,9 +149,9 @@ export class Clinic extends DurableObject<WorkerEnv> {
     await this.ctx.storage.put('bootstrap', mark)
   }
 
-  async #armNext(store: Store): Promise<void> {
+  async #armNext(store: Store, deliverer: Deliverer): Promise<void> {
     const [delivery, begun, size, checkpoint] = await Promise.all([
-      store.nextDelivery(),
+      deliverer.next(),
       store.nextExport(),
       store.logSize(),
       store.lastCheckpoint(),

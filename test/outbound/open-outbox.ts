@@ -29,7 +29,7 @@ export interface Outbox {
 
 const { profiles } = readArtifacts(new URL('../../', import.meta.url).pathname)
 
-const operator: Caller = {
+export const operator: Caller = {
   clientId: 'operator',
   name: 'Operator',
   role: 'operator',

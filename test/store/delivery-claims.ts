@@ -223,6 +223,11 @@ export function deliveryClaims(withStore: WithStore): void {
         expect(await store.nextDelivery()).toBe(at + 3000 + leaseMs)
         await settle(store, { delivery: first.id })
         expect(await store.nextDelivery()).toBe(at)
+        const apart = delivery({ destination: 'pharmacy', due: at + 700 })
+        await enqueue(store, apart)
+        expect(await store.nextDelivery({ ehr: null })).toBe(at + 700)
+        expect(await store.nextDelivery({ ehr: at + 900, pharmacy: at + 800 })).toBe(at + 800)
+        expect(await store.nextDelivery({ ehr: null, pharmacy: null })).toBeUndefined()
       }))
 
     it('are listed newest first', () =>

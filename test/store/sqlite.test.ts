@@ -37,7 +37,7 @@ describe('claiming deliveries', () => {
     withStore(async ({ driver }) => {
       for (const query of [
         statements.claimDeliveries.bind({ now: 0, lease: 0, limit: 1, room: 1, underway: '{}' }),
-        statements.nextDelivery.bind({}),
+        statements.nextDelivery.bind({ notBefore: '{}' }),
       ]) {
         const plan = await driver.all({ ...query, sql: `EXPLAIN QUERY PLAN ${query.sql}` })
         const details = plan.map(({ detail }) => detail)
