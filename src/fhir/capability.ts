@@ -103,11 +103,16 @@ function exportOf(type: string) {
 }
 
 function parameterOf(parameter: SearchParameter) {
-  const { name, kind, perPatient, opened } = parameter
+  const { name, definition, kind, canonical, perPatient, opened } = parameter
   const documentation = perPatient
     ? 'Searched within one patient: needs the patient parameter.'
     : opened && 'Looked at in opened candidates: needs a parameter that names few, such as identifier.'
-  return { name, type: kind, ...(documentation ? { documentation } : {}) }
+  return {
+    name,
+    ...(definition ? { definition } : {}),
+    type: canonical ? ('reference' as const) : kind,
+    ...(documentation ? { documentation } : {}),
+  }
 }
 
 type InteractionCode = NonNullable<CapabilityStatementRestResource['interaction']>[number]['code']

@@ -51,6 +51,10 @@ export function parameterRows(resource: Resource, parameter: SearchParameter): I
     const dates = elements.flatMap((element) => dateRows(name, element))
     return { tokens: [], dates: dates.length > 0 ? dates : [{ param: name, low: undated, high: undated }] }
   }
+  if (parameter.present) {
+    const value = String(elements.some((element) => element !== false))
+    return { tokens: [{ param: name, value }], dates: [] }
+  }
   const tokens = new Map<string, TokenRow>()
   const add = (value: string, param = name) =>
     tokens.set(`${param} ${value}`, { param, value, ...(perPatient ? { perPatient } : {}) })

@@ -1,3 +1,5 @@
+import { defined } from './search-definitions.ts'
+
 /**
  * What can be searched, as data: https://hl7.org/fhir/R4/searchparameter-registry.html for the types served here. The
  * store writes the rows that this table asks for (index-rows), fhir/search reads queries by it, and the
@@ -5,6 +7,8 @@
  */
 export interface SearchParameter {
   name: string
+  /** Canonical of the SearchParameter it is compiled from. */
+  definition?: string
   kind: 'token' | 'reference' | 'date' | 'uri' | 'string' | 'quantity' | 'composite'
   /** Element paths below the resource; arrays are walked through. */
   paths: readonly string[]
@@ -22,342 +26,134 @@ export interface SearchParameter {
   opened?: true
   /** Contact points of this system only. */
   system?: string
+  /** Told as a reference, compared as a URI. */
+  canonical?: true
+  /** Only whether there is a value other than false: the token is `true` or `false`. */
+  present?: true
   /** Of a composite: what stands together in one element, with paths below that element. */
   components?: readonly SearchParameter[]
 }
 
-const people = ['Practitioner', 'PractitionerRole', 'Organization', 'Patient', 'RelatedPerson', 'Device']
-
-function token(name: string, ...paths: string[]): SearchParameter {
-  return { name, kind: 'token', paths }
+/** Names of parameters, by how their values may be kept. */
+interface Served {
+  /** Under the clinic's key; dates in the clear. */
+  indexed: string
+  /** `perPatient` */
+  telling?: string
+  opened?: string
 }
 
-function date(name: string, ...paths: string[]): SearchParameter {
-  return { name, kind: 'date', paths }
+const contact = 'address address-city address-state address-postalcode address-country'
+const reach = `telecom phone email ${contact}`
+
+/**
+ * Which of the defined parameters are served, and how much of their values an index may show (docs/threat-model.md).
+ * `phonetic` is not: sounds cannot be looked for in keyed hashes. A new name here is indexed by itself (reindex).
+ */
+const served: Readonly<Record<string, Served>> = {
+  Communication: {
+    indexed:
+      'patient subject sender recipient identifier status sent received medium based-on part-of in-response-to encounter',
+    telling: 'category instantiates-canonical instantiates-uri',
+  },
+  QuestionnaireResponse: {
+    indexed: 'patient subject identifier status authored author source based-on part-of encounter',
+    telling: 'questionnaire',
+  },
+  MedicationRequest: {
+    indexed:
+      'patient subject identifier status intent priority authoredon requester intended-performer intended-dispenser encounter',
+    telling: 'code medication category intended-performertype',
+    opened: 'date',
+  },
+  MedicationDispense: {
+    indexed:
+      'patient subject identifier status prescription performer receiver type whenhandedover whenprepared context destination responsibleparty',
+    telling: 'code medication',
+  },
+  MedicationAdministration: {
+    indexed: 'patient subject identifier status request performer effective-time context device',
+    telling: 'code medication reason-given reason-not-given',
+  },
+  Patient: {
+    indexed: `identifier active name family given ${reach} general-practitioner organization link`,
+    opened: 'birthdate gender death-date deceased language address-use',
+  },
+  RelatedPerson: {
+    indexed: `patient identifier active name ${reach} relationship`,
+    opened: 'birthdate gender address-use',
+  },
+  Practitioner: {
+    indexed: `identifier active name family given ${reach}`,
+    opened: 'gender communication address-use',
+  },
+  PractitionerRole: {
+    indexed:
+      'identifier active practitioner organization role specialty date location service endpoint telecom phone email',
+  },
+  Organization: { indexed: `identifier active name ${contact} type partof endpoint`, opened: 'address-use' },
+  Medication: {
+    indexed: 'identifier status code form ingredient ingredient-code lot-number manufacturer expiration-date',
+  },
+  Device: {
+    indexed: 'identifier status patient type organization location',
+    telling: 'device-name manufacturer model url',
+  },
+  CareTeam: {
+    indexed: 'patient subject identifier status participant date encounter',
+    telling: 'category role',
+  },
+  Subscription: { indexed: 'status type url criteria' },
+  Group: {
+    indexed: 'identifier type actual code characteristic exclude value member managing-entity',
+    opened: 'characteristic-value',
+  },
+  Task: {
+    indexed:
+      'patient subject identifier status intent priority code business-status group-identifier authored-on modified period focus based-on part-of owner requester performer encounter',
+  },
+  Consent: {
+    indexed:
+      'patient identifier status scope category date period organization consentor actor action data source-reference',
+    telling: 'purpose security-label',
+  },
+  Provenance: {
+    indexed: 'patient target recorded when agent entity location agent-type agent-role signature-type',
+  },
+  DetectedIssue: { indexed: 'patient identifier code implicated author identified' },
+  /** Rows of these are made by the store from the audit entry; `agent` holds the client id. */
+  AuditEvent: {
+    indexed: 'patient entity agent date',
+    opened: 'action outcome type subtype entity-type entity-role agent-role site',
+  },
+  Questionnaire: {
+    indexed:
+      'identifier status url version name title code subject-type date effective definition description publisher jurisdiction context context-type',
+    opened: 'context-quantity context-type-value context-type-quantity',
+  },
 }
-
-function reference(name: string, path: string, targets?: readonly string[]): SearchParameter {
-  return { name, kind: 'reference', paths: [path], ...(targets ? { targets } : {}) }
-}
-
-function uri(name: string, ...paths: string[]): SearchParameter {
-  return { name, kind: 'uri', paths }
-}
-
-function string(name: string, ...paths: string[]): SearchParameter {
-  return { name, kind: 'string', paths }
-}
-
-function opened(parameter: SearchParameter): SearchParameter {
-  return { ...parameter, opened: true }
-}
-
-/** Amounts are never indexed: they are compared on opened candidates. */
-function quantity(name: string, ...paths: string[]): SearchParameter {
-  return { name, kind: 'quantity', paths, opened: true }
-}
-
-function composite(name: string, path: string, ...components: SearchParameter[]): SearchParameter {
-  return { name, kind: 'composite', paths: [path], opened: true, components }
-}
-
-function telling(parameter: SearchParameter): SearchParameter {
-  return { ...parameter, perPatient: true }
-}
-
-/** `patient` beside the element's own parameter: the same element, but patients only. */
-function patient(path: string): SearchParameter {
-  return reference('patient', path, ['Patient'])
-}
-
-const nameParts = ['name.family', 'name.given', 'name.text', 'name.prefix', 'name.suffix']
-const addressParts = ['line', 'city', 'district', 'state', 'postalCode', 'country', 'text']
-
-/** What a person is found by beside an identifier. */
-const person: readonly SearchParameter[] = [
-  string('name', ...nameParts),
-  string('family', 'name.family'),
-  string('given', 'name.given'),
-]
-const phone: SearchParameter = { ...token('phone', 'telecom'), system: 'phone' }
-const email: SearchParameter = { ...token('email', 'telecom'), system: 'email' }
-const reach: readonly SearchParameter[] = [token('telecom', 'telecom'), phone, email]
-const place: readonly SearchParameter[] = [
-  string('address', ...addressParts.map((part) => `address.${part}`)),
-  string('address-city', 'address.city'),
-  string('address-state', 'address.state'),
-  string('address-postalcode', 'address.postalCode'),
-  string('address-country', 'address.country'),
-]
-const gender = opened(token('gender', 'gender'))
-const birthdate = opened(date('birthdate', 'birthDate'))
-
-const identifier = token('identifier', 'identifier')
-const status = token('status', 'status')
-const active = token('active', 'active')
 
 /** By resource type, and in it by the order in which the CapabilityStatement lists them. */
-export const searchParameters: Readonly<Record<string, readonly SearchParameter[]>> = {
-  Communication: [
-    patient('subject'),
-    reference('subject', 'subject', ['Patient', 'Group']),
-    reference('sender', 'sender', [...people, 'HealthcareService']),
-    reference('recipient', 'recipient', [...people, 'CareTeam', 'Group', 'HealthcareService']),
-    identifier,
-    status,
-    date('sent', 'sent'),
-    date('received', 'received'),
-    telling(token('category', 'category')),
-    token('medium', 'medium'),
-    reference('based-on', 'basedOn'),
-    reference('part-of', 'partOf'),
-    reference('in-response-to', 'inResponseTo', ['Communication']),
-    reference('encounter', 'encounter', ['Encounter']),
-  ],
-  QuestionnaireResponse: [
-    patient('subject'),
-    reference('subject', 'subject'),
-    identifier,
-    status,
-    date('authored', 'authored'),
-    telling(uri('questionnaire', 'questionnaire')),
-    reference('author', 'author', people),
-    reference('source', 'source', ['Patient', 'Practitioner', 'PractitionerRole', 'RelatedPerson']),
-    reference('based-on', 'basedOn', ['CarePlan', 'ServiceRequest']),
-    reference('part-of', 'partOf', ['Observation', 'Procedure']),
-    reference('encounter', 'encounter', ['Encounter']),
-  ],
-  MedicationRequest: [
-    patient('subject'),
-    reference('subject', 'subject', ['Patient', 'Group']),
-    identifier,
-    status,
-    token('intent', 'intent'),
-    token('priority', 'priority'),
-    date('authoredon', 'authoredOn'),
-    telling(token('code', 'medicationCodeableConcept')),
-    telling(reference('medication', 'medicationReference', ['Medication'])),
-    telling(token('category', 'category')),
-    reference('requester', 'requester', people),
-    reference('intended-performer', 'performer', [...people, 'CareTeam']),
-    reference('intended-dispenser', 'dispenseRequest.performer', ['Organization']),
-    reference('encounter', 'encounter', ['Encounter']),
-  ],
-  MedicationDispense: [
-    patient('subject'),
-    reference('subject', 'subject', ['Patient', 'Group']),
-    identifier,
-    status,
-    telling(token('code', 'medicationCodeableConcept')),
-    telling(reference('medication', 'medicationReference', ['Medication'])),
-    reference('prescription', 'authorizingPrescription', ['MedicationRequest']),
-    reference('performer', 'performer.actor', people),
-    reference('receiver', 'receiver', ['Patient', 'Practitioner']),
-    token('type', 'type'),
-    date('whenhandedover', 'whenHandedOver'),
-    date('whenprepared', 'whenPrepared'),
-  ],
-  MedicationAdministration: [
-    patient('subject'),
-    reference('subject', 'subject', ['Patient', 'Group']),
-    identifier,
-    status,
-    telling(token('code', 'medicationCodeableConcept')),
-    telling(reference('medication', 'medicationReference', ['Medication'])),
-    reference('request', 'request', ['MedicationRequest']),
-    reference('performer', 'performer.actor', people),
-    date('effective-time', 'effectiveDateTime', 'effectivePeriod'),
-  ],
-  Patient: [
-    identifier,
-    active,
-    ...person,
-    birthdate,
-    gender,
-    opened(date('death-date', 'deceasedDateTime')),
-    ...reach,
-    ...place,
-    reference('general-practitioner', 'generalPractitioner', [
-      'Practitioner',
-      'PractitionerRole',
-      'Organization',
-    ]),
-    reference('organization', 'managingOrganization', ['Organization']),
-    reference('link', 'link.other', ['Patient', 'RelatedPerson']),
-  ],
-  RelatedPerson: [
-    patient('patient'),
-    identifier,
-    active,
-    string('name', ...nameParts),
-    birthdate,
-    gender,
-    ...reach,
-    ...place,
-    token('relationship', 'relationship'),
-  ],
-  Practitioner: [identifier, active, ...person, gender, ...reach, ...place],
-  PractitionerRole: [
-    identifier,
-    active,
-    reference('practitioner', 'practitioner', ['Practitioner']),
-    reference('organization', 'organization', ['Organization']),
-    token('role', 'code'),
-    token('specialty', 'specialty'),
-    date('date', 'period'),
-  ],
-  Organization: [
-    identifier,
-    active,
-    string('name', 'name', 'alias'),
-    ...place,
-    token('type', 'type'),
-    reference('partof', 'partOf', ['Organization']),
-  ],
-  Medication: [identifier, status, token('code', 'code')],
-  Device: [
-    identifier,
-    status,
-    patient('patient'),
-    token('type', 'type'),
-    reference('organization', 'owner', ['Organization']),
-  ],
-  CareTeam: [
-    patient('subject'),
-    reference('subject', 'subject', ['Patient', 'Group']),
-    identifier,
-    status,
-    telling(token('category', 'category')),
-    reference('participant', 'participant.member', [...people, 'CareTeam']),
-    date('date', 'period'),
-  ],
-  Subscription: [
-    status,
-    token('type', 'channel.type'),
-    uri('url', 'channel.endpoint'),
-    uri('criteria', 'criteria'),
-  ],
-  Group: [
-    identifier,
-    token('type', 'type'),
-    token('actual', 'actual'),
-    token('code', 'code'),
-    token('characteristic', 'characteristic.code'),
-    token('exclude', 'characteristic.exclude'),
-    token('value', 'characteristic.valueCodeableConcept', 'characteristic.valueBoolean'),
-    composite(
-      'characteristic-value',
-      'characteristic',
-      token('characteristic', 'code'),
-      token('value', 'valueCodeableConcept', 'valueBoolean'),
-    ),
-    reference('member', 'member.entity', [...people, 'Medication', 'Group']),
-    reference('managing-entity', 'managingEntity', [
-      'Organization',
-      'Practitioner',
-      'PractitionerRole',
-      'RelatedPerson',
-    ]),
-  ],
-  Task: [
-    patient('for'),
-    reference('subject', 'for'),
-    identifier,
-    status,
-    token('intent', 'intent'),
-    token('priority', 'priority'),
-    token('code', 'code'),
-    token('business-status', 'businessStatus'),
-    token('group-identifier', 'groupIdentifier'),
-    date('authored-on', 'authoredOn'),
-    date('modified', 'lastModified'),
-    date('period', 'executionPeriod'),
-    reference('focus', 'focus'),
-    reference('based-on', 'basedOn'),
-    reference('part-of', 'partOf', ['Task']),
-    reference('owner', 'owner', [...people, 'CareTeam', 'HealthcareService']),
-    reference('requester', 'requester', people),
-    reference('encounter', 'encounter', ['Encounter']),
-  ],
-  Consent: [
-    patient('patient'),
-    identifier,
-    status,
-    token('scope', 'scope'),
-    token('category', 'category'),
-    date('date', 'dateTime'),
-    date('period', 'provision.period'),
-    reference('organization', 'organization', ['Organization']),
-    reference('consentor', 'performer', people),
-    reference('actor', 'provision.actor.reference', [...people, 'CareTeam', 'Group']),
-    reference('source-reference', 'sourceReference'),
-    telling(token('purpose', 'provision.purpose')),
-    telling(token('security-label', 'provision.securityLabel')),
-  ],
-  Provenance: [
-    patient('target'),
-    reference('target', 'target'),
-    date('recorded', 'recorded'),
-    date('when', 'occurredDateTime'),
-    reference('agent', 'agent.who', people),
-    reference('entity', 'entity.what'),
-    token('agent-type', 'agent.type'),
-    token('agent-role', 'agent.role'),
-    token('signature-type', 'signature.type'),
-  ],
-  DetectedIssue: [
-    patient('patient'),
-    identifier,
-    token('code', 'code'),
-    reference('implicated', 'implicated'),
-    reference('author', 'author', ['Practitioner', 'PractitionerRole', 'Device']),
-    date('identified', 'identifiedDateTime', 'identifiedPeriod'),
-  ],
-  /** Rows of these are made by the store from the audit entry; `agent` holds the client id. */
-  AuditEvent: [
-    patient('entity.what'),
-    reference('entity', 'entity.what'),
-    reference('agent', 'agent.who'),
-    date('date', 'recorded'),
-  ],
-  Questionnaire: [
-    identifier,
-    status,
-    uri('url', 'url'),
-    token('version', 'version'),
-    string('name', 'name'),
-    string('title', 'title'),
-    token('code', 'item.code'),
-    token('subject-type', 'subjectType'),
-    date('date', 'date'),
-    date('effective', 'effectivePeriod'),
-    uri('definition', 'item.definition'),
-    string('description', 'description'),
-    string('publisher', 'publisher'),
-    token('jurisdiction', 'jurisdiction'),
-    token('context', 'useContext.valueCodeableConcept'),
-    token('context-type', 'useContext.code'),
-    quantity('context-quantity', 'useContext.valueQuantity', 'useContext.valueRange'),
-    composite(
-      'context-type-value',
-      'useContext',
-      token('context-type', 'code'),
-      token('context', 'valueCodeableConcept'),
-    ),
-    composite(
-      'context-type-quantity',
-      'useContext',
-      token('context-type', 'code'),
-      quantity('context-quantity', 'valueQuantity', 'valueRange'),
-    ),
-  ],
+export const searchParameters: Readonly<Record<string, readonly SearchParameter[]>> = Object.fromEntries(
+  Object.entries(served).map(([type, { indexed, telling, opened }]) => [
+    type,
+    [
+      ...words(indexed).map((name) => defined(type, name)),
+      ...words(telling).map((name): SearchParameter => ({ ...defined(type, name), perPatient: true })),
+      ...words(opened).map((name): SearchParameter => ({ ...defined(type, name), opened: true })),
+    ],
+  ]),
+)
+
+function words(text = ''): string[] {
+  return text.split(' ').filter(Boolean)
 }
 
 /** Of every type. Labels and tags are looked at in opened candidates; `meta.security` is hidden from a narrowed view. */
 export const generalParameters: readonly SearchParameter[] = [
-  opened(token('_tag', 'meta.tag')),
-  opened(token('_security', 'meta.security')),
-  opened(uri('_profile', 'meta.profile')),
+  { name: '_tag', kind: 'token', paths: ['meta.tag'], opened: true },
+  { name: '_security', kind: 'token', paths: ['meta.security'], opened: true },
+  { name: '_profile', kind: 'uri', paths: ['meta.profile'], opened: true },
 ]
 
 /** When a resource was changed last: the store's own. */

@@ -36,8 +36,8 @@ describe('searching for what one may not see gives nothing away', () => {
     // One element of what is seen is hidden itself.
     await put(order(secret ?? { word: 'Nobody', date: '2001-01-01', gender: 'male' }))
     for (const resource of secret ? hiddenPart(secret) : []) await put(resource as never)
-    for (const name of ['Patient/ehr.s', 'Practitioner/ehr.s', 'Organization/ehr.s'])
-      open.policy.hidden.add(name)
+    for (const type of ['Patient', 'Practitioner', 'Organization', 'Questionnaire', 'Group'])
+      open.policy.hidden.add(`${type}/ehr.s`)
     open.policy.fields.set('MedicationRequest', ['status', 'intent', 'subject', 'medicationCodeableConcept'])
     open.clock.at = Date.parse('2026-04-01T00:00:00Z')
     return open
@@ -76,7 +76,9 @@ describe('searching for what one may not see gives nothing away', () => {
       await Promise.all(asked.slice(from, from + 100).map((path) => expectAlike('GET', path)))
   }
 
-  const types = ['Patient', 'Practitioner', 'Organization', 'Communication', 'Task', 'MedicationRequest']
+  const people = ['Patient', 'Practitioner', 'Organization', 'Communication', 'Task', 'MedicationRequest']
+  /** With amounts, composites and URIs. */
+  const types = [...people, 'Questionnaire', 'Group']
   const values = [
     planted.word,
     planted.word.slice(0, 3),
@@ -96,6 +98,11 @@ describe('searching for what one may not see gives nothing away', () => {
     quantity: [''],
     composite: [''],
   }
+  const more: Record<string, string[]> = {
+    quantity: ['4711', 'gt4000', 'le4711.0|urn:unit|a'],
+    composite: [`k$${planted.word}`, 'k$gt4000', `urn:s|k$urn:s|${planted.word}`],
+    uri: [`https://${planted.word}.test/q/1/2`, `https://${planted.word}`],
+  }
   const beside = ['', '&_id=ehr.1,ehr.s', '&patient=ehr.s', '&_count=1&_total=accurate', '&_summary=count']
 
   it.each(types)(
@@ -103,7 +110,8 @@ describe('searching for what one may not see gives nothing away', () => {
     async (type) => {
       for (const { name, kind } of searchParameters[type] ?? []) {
         for (const modifier of modifiers[kind])
-          for (const value of values) paths.push(`${type}?${name}${modifier}=${value}&_id=ehr.1,ehr.s`)
+          for (const value of [...values, ...(more[kind] ?? [])])
+            paths.push(`${type}?${name}${modifier}=${value}&_id=ehr.1,ehr.s`)
         for (const more of beside) {
           paths.push(`${type}?${name}=${planted.word}${more}`)
           paths.push(`${type}?${name}:missing=true${more}`)
@@ -130,14 +138,14 @@ describe('searching for what one may not see gives nothing away', () => {
   )
 
   it('by any chain, there and back, over one reference or two', async () => {
-    for (const type of types) {
+    for (const type of people) {
       for (const { name, kind } of searchParameters[type] ?? []) {
         if (kind !== 'reference') continue
         for (const end of ['name', 'identifier', '_id', 'organization.name']) {
           for (const target of ['', ':Patient', ':Practitioner']) {
             const value = end === '_id' ? 'ehr.s' : planted.word
             paths.push(`${type}?${name}${target}.${end}=${value}`)
-            for (const other of types) paths.push(`${other}?_has:${type}:${name}:${end}=${value}`)
+            for (const other of people) paths.push(`${other}?_has:${type}:${name}:${end}=${value}`)
           }
         }
       }
@@ -147,7 +155,7 @@ describe('searching for what one may not see gives nothing away', () => {
 
   it('by what goes along, histories, summaries and everything', async () => {
     for (const type of types) {
-      for (const source of types) {
+      for (const source of people) {
         for (const { name } of (searchParameters[source] ?? []).filter(({ kind }) => kind === 'reference')) {
           paths.push(
             `${type}?_revinclude=${source}:${name}&_include:iterate=${source}:${name}&_total=accurate`,
@@ -197,6 +205,8 @@ describe('searching for what one may not see gives nothing away', () => {
 })
 
 const openPart = [
+  { resourceType: 'Questionnaire', id: '1', status: 'active', url: 'https://open.test/q' },
+  { resourceType: 'Group', id: '1', type: 'person', actual: true },
   { resourceType: 'Organization', id: '1', name: 'Open House' },
   { resourceType: 'Practitioner', id: '1', name: [{ family: 'Open' }] },
   ...['1', '2'].map((id) => ({
@@ -249,7 +259,28 @@ function hiddenPart({ word, date, gender }: Secret) {
   const name = [{ family: word, given: [word] }]
   const person = { identifier, name, gender, address, telecom: [{ system: 'phone', value: word }] }
   const about = { reference: 'Patient/ehr.s' }
+  const code = { system: 'urn:s', code: 'k' }
+  const valueCodeableConcept = { coding: [{ system: 'urn:s', code: word }] }
   return [
+    {
+      resourceType: 'Questionnaire',
+      id: 's',
+      status: 'active',
+      url: `https://${word}.test/q`,
+      title: word,
+      useContext: [
+        { code, valueCodeableConcept },
+        { code, valueQuantity: { value: word.length === 10 ? 4711 : 1, system: 'urn:unit', code: 'a' } },
+      ],
+    },
+    {
+      resourceType: 'Group',
+      id: 's',
+      type: 'person',
+      actual: true,
+      identifier,
+      characteristic: [{ code: { coding: [code] }, valueCodeableConcept, exclude: false }],
+    },
     { resourceType: 'Organization', id: 's', identifier, name: word, address },
     { resourceType: 'Practitioner', id: 's', ...person },
     {
