@@ -4,7 +4,8 @@ import { decodeText } from '#formats/hl7v2/charset.ts'
 import { readMessage } from '#formats/hl7v2/message.ts'
 import { type SourceSegment, type SourceTree, sourceTree } from '#formats/hl7v2/source.ts'
 import { reviseConsent } from './consent-revision.ts'
-import { fieldOf, patientParty, practitionerParty, segmentsNamed } from './hl7v2-people.ts'
+import { documentAuthor, documentRecipients } from './hl7v2-observers.ts'
+import { fieldOf, patientParty, segmentsNamed } from './hl7v2-people.ts'
 import { reviseMessage } from './message-revision.ts'
 
 /** The message as its tree, and its document wherever an order before it put it. */
@@ -20,14 +21,21 @@ interface DocumentMessage extends SourceTree {
 type Rule = CareRule<DocumentMessage>
 
 /**
- * A document is a Communication from its originator (TXA-9, else TXA-5) to those it is distributed to (TXA-23), in text
- * and files. Its number (TXA-12) says which one a later event is about (HL7 v2.5.1 §9.5–9.6): T04 and T08 make the next
- * version of it, T06 another one that is part of it, T10 another one in its place, T11 withdraws it.
+ * A document is a Communication from its originator (TXA-9, else TXA-5, PRT) to those it is distributed to (TXA-23, PRT), in
+ * text and files. Its number (TXA-12) says which one a later event is about (HL7 v2.5.1 §9.5–9.6): T04 and T08 make the next
+ * version of it, T06 another one that is part of it, T10 another one in its place, T11 withdraws it. Without its content,
+ * T03 changes its status, T07 says that what is here is being edited and T09 that it is replaced. T01 and T05 tell of a
+ * document that nobody here has and say nothing in it, for those who track how far it is: they are no messages.
  */
 export const documentMessage: Flow<DocumentMessage> = {
   name: 'document-message',
   title: 'Document as a message (HL7 v2)',
-  door: { kind: 'hl7v2', messageTypes: ['MDM^T02', 'MDM^T04', 'MDM^T06', 'MDM^T08', 'MDM^T10', 'MDM^T11'] },
+  door: {
+    kind: 'hl7v2',
+    messageTypes: ['T02', 'T03', 'T04', 'T06', 'T07', 'T08', 'T09', 'T10', 'T11'].map(
+      (event) => `MDM^${event}`,
+    ),
+  },
   read: readDocument,
   messageId: (source) => source.controlId,
   primary: 'Communication',
@@ -51,11 +59,10 @@ function readDocument(body: Uint8Array, { timeZone }: ReadContext): DocumentMess
 }
 
 function partiesOf({ facility, PID, TXA: [txa] }: DocumentMessage): Party[] {
-  const [originator] = [...fieldOf(txa, 9), ...fieldOf(txa, 5)]
   return [
     PID && patientParty(facility, PID),
-    practitionerParty(facility, 'sender', originator),
-    ...fieldOf(txa, 23).map((copy, index) => practitionerParty(facility, `recipient-${index}`, copy)),
+    documentAuthor(facility, 'sender', txa),
+    ...documentRecipients(facility, 'recipient', txa),
   ].filter((party) => party !== undefined)
 }
 
@@ -80,7 +87,9 @@ function onlyReadableContent({ OBX }: DocumentMessage): ReturnType<Rule> {
 }
 
 /** Events about another document, which TXA-13 names. */
-const ofAnother = ['T06', 'T10']
+const ofAnother = ['T06', 'T09', 'T10']
+/** Events that tell of what is here already, and come without its content. */
+const withoutContent = ['T03', 'T07', 'T09', 'T11']
 
 /** The document itself, where it came before, and for an addendum or a replacement the one that it belongs to. */
 function earlierDocuments({ facility, trigger, TXA: [txa] }: DocumentMessage): EarlierLink[] {
@@ -91,22 +100,46 @@ function earlierDocuments({ facility, trigger, TXA: [txa] }: DocumentMessage): E
     const key = { name: 'TXA-12', number: `${facility}|${number}` }
     return [{ slot, type: 'Communication', key, place: `TXA-${field}`, required }]
   }
-  return [...link('document', 12, trigger === 'T11'), ...link('parent', 13, false)]
+  // What takes its place in T09 comes in a message of its own.
+  const document = trigger === 'T09' ? [] : link('document', 12, withoutContent.includes(trigger))
+  return [...document, ...link('parent', 13, trigger === 'T09')]
 }
 
-/** TXA-19 (table 0273): what was withdrawn is not for delivery, unless that is what the message tells. */
+/**
+ * TXA-19 (table 0273): what was withdrawn is not for delivery, unless that is what the message tells; and what is
+ * available is not edited without its new content (HL7 v2.5.1 §9.6.7).
+ */
 function onlyAvailable({ trigger, TXA }: DocumentMessage): ReturnType<Rule> {
   const availability = fieldOf(TXA[0], 19)[0]?._1
-  if (availability === undefined || availability === 'AV' || ['T04', 'T11'].includes(trigger))
-    return { keep: true }
-  const text = 'A document that is new must be available (TXA-19 = AV); T04 and T11 withdraw one'
-  throw new Failure('unsupported', [{ text, expression: 'TXA-19' }])
+  const isAvailable = availability === undefined || availability === 'AV'
+  if (trigger === 'T07' && isAvailable)
+    throw notAvailable('An edit of what is available comes with its content (MDM^T08)')
+  if (isAvailable || trigger === 'T04' || withoutContent.includes(trigger)) return { keep: true }
+  throw notAvailable('A document that is new must be available (TXA-19 = AV); T03, T04 and T11 withdraw one')
 }
 
-function hasWhatAMessageNeeds({ trigger, PID, TXA, OBX }: DocumentMessage): ReturnType<Rule> {
-  const [txa] = TXA
-  const recipients = fieldOf(txa, 23)
+function notAvailable(text: string): Failure {
+  return new Failure('unsupported', [{ text, expression: 'TXA-19' }])
+}
+
+type Need = readonly [is: unknown, expression: string, text: string]
+
+function hasWhatAMessageNeeds(source: DocumentMessage): ReturnType<Rule> {
   const needs = [
+    ...needsOfNumbers(source),
+    ...(withoutContent.includes(source.trigger) ? [] : needsOfContent(source)),
+  ]
+  const issues = needs.flatMap(([is, expression, text]): Issue[] =>
+    is ? [] : [{ code: 'required', text, expression }],
+  )
+  if (issues.length > 0) throw new Failure('invalid', issues)
+  return { keep: true }
+}
+
+function needsOfNumbers({ trigger, PID, TXA }: DocumentMessage): Need[] {
+  const [txa] = TXA
+  const status = fieldOf(txa, 17)[0]?._1 ?? fieldOf(txa, 19)[0]?._1
+  return [
     [fieldOf(PID, 3).some((value) => value._1), 'PID-3', 'A patient identifier is required'],
     [TXA.length === 1, 'TXA', 'One document a message'],
     [fieldOf(txa, 12)[0]?._1, 'TXA-12', 'The number of the document is required'],
@@ -115,21 +148,21 @@ function hasWhatAMessageNeeds({ trigger, PID, TXA, OBX }: DocumentMessage): Retu
       'TXA-13',
       'The number of the document that it belongs to is required',
     ],
-  ] as const
-  const needsOfContent = [
-    [[...fieldOf(txa, 9), ...fieldOf(txa, 5)][0]?._1, 'TXA-9', 'Who wrote it is required, by identifier'],
+    [trigger !== 'T03' || status, 'TXA-17', 'What its status is now is required (TXA-17 or TXA-19)'],
+  ]
+}
+
+function needsOfContent({ facility, TXA: [txa], OBX }: DocumentMessage): Need[] {
+  const recipients = documentRecipients(facility, 'recipient', txa)
+  return [
+    [documentAuthor(facility, 'sender', txa), 'TXA-9', 'Who wrote it is required, by identifier'],
     [
-      recipients.length > 0 && recipients.every((copy) => copy._1),
+      recipients.length > 0 && fieldOf(txa, 23).every((copy) => copy._1),
       'TXA-23',
       'Whom it is for is required, each by identifier',
     ],
     [OBX.some((obx) => fieldOf(obx, 5).length > 0), 'OBX-5', 'What it says is required'],
-  ] as const
-  const issues = [...needs, ...(trigger === 'T11' ? [] : needsOfContent)].flatMap(
-    ([is, expression, text]): Issue[] => (is ? [] : [{ code: 'required', text, expression }]),
-  )
-  if (issues.length > 0) throw new Failure('invalid', issues)
-  return { keep: true }
+  ]
 }
 
 function place(index: number, field: number): string {

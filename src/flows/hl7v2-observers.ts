@@ -37,9 +37,31 @@ export function resultRecipients(
 ): Party[] {
   const orderer = [...fieldOf(OBR, 16), ...fieldOf(ORC, 12)].slice(0, 1)
   const persons = [...orderer, ...fieldOf(OBR, 28), ...participants(OBR, ['RCT'])]
-  const parties = persons
-    .map((person) => practitionerParty(facility, slot, person))
-    .filter((party) => party !== undefined)
+  return eachOnce(
+    slot,
+    persons.map((person) => practitionerParty(facility, slot, person)),
+  )
+}
+
+/** Those to whom a document goes: TXA-23, and as of version 2.7 whom a PRT names for copies, a person or an organization. */
+export function documentRecipients(facility: string, slot: string, txa: SourceSegment | undefined): Party[] {
+  const copies = fieldOf(txa, 23).map((person) => practitionerParty(facility, slot, person))
+  return eachOnce(slot, [...copies, ...participantParties(facility, slot, txa, ['RCT'])])
+}
+
+/** Who speaks in a document: its originator (TXA-9, else TXA-5), else whom a PRT names as its author or sender. */
+export function documentAuthor(
+  facility: string,
+  slot: string,
+  txa: SourceSegment | undefined,
+): Party | undefined {
+  const [originator] = [...fieldOf(txa, 9), ...fieldOf(txa, 5)].filter((each) => each._1)
+  if (originator) return practitionerParty(facility, slot, originator)
+  return participantParties(facility, slot, txa, ['AUT', 'SB'])[0]
+}
+
+function eachOnce(slot: string, named: readonly (Party | undefined)[]): Party[] {
+  const parties = named.filter((party) => party !== undefined)
   const keyOf = ({ identifier }: Party) => `${identifier.system}|${identifier.value}`
   return parties
     .filter((party, index) => parties.findIndex((other) => keyOf(other) === keyOf(party)) === index)
@@ -52,11 +74,28 @@ export function segmentsNamed(owner: SourceSegment, name: string): SourceSegment
   return Array.isArray(found) ? (found as SourceSegment[]) : []
 }
 
-/** PRT-5 of those with one of these parts (PRT-4, table 0912). */
+/** PRT-5 of those with one of these parts. */
 function participants(owner: SourceSegment, parts: readonly string[]): SourceRepetition[] {
-  return segmentsNamed(owner, 'PRT')
-    .filter((prt) => parts.includes(fieldOf(prt, 4)[0]?._1 ?? ''))
-    .flatMap((prt) => fieldOf(prt, 5))
+  return participations(owner, parts).flatMap((prt) => fieldOf(prt, 5))
+}
+
+/** The persons (PRT-5) of those with one of these parts; where a PRT names none, its organizations (PRT-8). */
+function participantParties(
+  facility: string,
+  slot: string,
+  owner: SourceSegment | undefined,
+  parts: readonly string[],
+): Party[] {
+  return (owner ? participations(owner, parts) : []).flatMap((prt) => {
+    const persons = fieldOf(prt, 5).flatMap((person) => practitionerParty(facility, slot, person) ?? [])
+    if (persons.length > 0) return persons
+    return fieldOf(prt, 8).flatMap((value) => organizationParty(facility, slot, value) ?? [])
+  })
+}
+
+/** PRT-4, table 0912. */
+function participations(owner: SourceSegment, parts: readonly string[]): SourceSegment[] {
+  return segmentsNamed(owner, 'PRT').filter((prt) => parts.includes(fieldOf(prt, 4)[0]?._1 ?? ''))
 }
 
 /** NDL: its first component is a CNN, whose parts stand where XCN has components. */

@@ -20,8 +20,11 @@ export function reviseMessage(standing: Identified, incoming: Identified): Resou
       'It was withdrawn or replaced before: send it anew, with a number of its own',
     )
   const extension = extensionsOf(standing, incoming)
-  if (!incoming.payload) return { ...standing, ...statusOf(incoming), ...extension }
   const { statusReason: _reason, subject, ...kept } = standing
+  if (!incoming.payload) {
+    const meta = { ...standing.meta, ...labelsOf(standing, incoming) }
+    return { ...kept, ...(subject ? { subject } : {}), ...statusOf(incoming), ...extension, meta }
+  }
   return {
     ...kept,
     ...incoming,

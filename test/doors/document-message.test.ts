@@ -172,6 +172,85 @@ describe('what happens to a document after its first message', () => {
     expect(JSON.stringify(edited.extension)).toContain('DOC-79')
   })
 
+  it('without its content (T03, T07, T09) only what stands is changed', async () => {
+    const original = (number: string, control: string) =>
+      fixture('document-message/story-1-original.in.hl7')
+        .replace('MDM-S-1', control)
+        .replaceAll('DOC-80', number)
+    const notice = (event: string, control: string, txa: string) =>
+      cancel('DOC-90', control).replaceAll('T11', event).replace(/TXA.*/, `TXA|1|CN|TX|||||||||${txa}`)
+    const inNorthside = (number: string) => `${number}^NORTHSIDE`
+    expect((await send(original('DOC-90', 'MDM-N-1'))).text).toContain('MSA|AA|')
+    const first = await document('DOC-90')
+    const steps = [
+      ['T03', `${inNorthside('DOC-90')}|||||LA|V|AV`, { status: 'completed', statusReason: undefined }],
+      ['T07', `${inNorthside('DOC-90')}|||||IP||UN`, { status: 'on-hold' }],
+      ['T03', `${inNorthside('DOC-90')}|||||LA||AV`, { status: 'completed', statusReason: undefined }],
+    ] as const
+    for (const [index, [event, txa, expected]] of steps.entries()) {
+      const sent = notice(event, `MDM-N-2-${index}`, txa).replaceAll('1405', `14${10 + index}`)
+      expect((await send(sent)).text).toContain('MSA|AA|')
+      const now = await document('DOC-90')
+      expect(now).toMatchObject({ payload: first.payload, recipient: first.recipient })
+      expect(now.status).toBe(expected.status)
+      if ('statusReason' in expected) expect(now.statusReason).toBeUndefined()
+      // A label that is told with it holds, and is not lost with the next.
+      expect(now.meta.security).toContainEqual(expect.objectContaining({ code: 'V' }))
+    }
+    const replaced = notice('T09', 'MDM-N-3', `${inNorthside('DOC-91')}|${inNorthside('DOC-90')}||||IP||UN`)
+    expect((await send(replaced.replaceAll('1405', '1420'))).text).toContain('MSA|AA|')
+    expect(await document('DOC-90')).toMatchObject({
+      status: 'entered-in-error',
+      statusReason: { coding: [{ code: 'OB' }] },
+      payload: first.payload,
+    })
+  })
+
+  it.each([
+    ['T01', 'DOC-82', '|||||DI||UN', 'AR', 'MSH^1^9'],
+    ['T05', 'DOC-82', '|DOC-82||||DI||UN', 'AR', 'MSH^1^9'],
+    ['T03', 'DOC-99', '|||||LA||AV', 'AE', 'TXA^1^12'],
+    ['T03', 'DOC-82', '', 'AE', 'TXA^1^17'],
+    ['T07', 'DOC-82', '|||||IP||AV', 'AR', 'TXA^1^19'],
+    ['T09', 'DOC-83', '|DOC-99||||IP||UN', 'AE', 'TXA^1^13'],
+  ])('%s about %s that would change nothing or nothing known is refused', async (...row) => {
+    const [event, number, rest, code, place] = row
+    const sent = cancel(number, `MDM-R-${row.join('').length}-${event}`)
+      .replaceAll('T11', event)
+      .replace(/TXA.*/, `TXA|1|CN|TX|||||||||${number}^NORTHSIDE${rest}`)
+    const { text } = await send(sent)
+    expect(text).toContain(`MSA|${code}|`)
+    expect(text).toContain(place)
+  })
+
+  it('its author and recipients may be told by PRT, persons and organizations', async () => {
+    const text = fixture('document-message/story-1-original.in.hl7')
+      .replace('MDM-S-1', 'MDM-P-1')
+      .replaceAll('DOC-80', 'DOC-95')
+      .replace('|2.5.1|', '|2.8|')
+      .replace(/(TXA(?:\|[^|\r]*){8})\|[^|\r]*/, '$1|')
+      .replace(/(TXA(?:\|[^|\r]*){22})\|[^\r]*/, '$1')
+      .replace(
+        /\rOBX/,
+        [
+          '',
+          'PRT|1|AD||AUT^Author^HL70912|1306847203^BRANDT^MARIA^^^^^^NPI&2.16.840.1.113883.4.6&ISO^L^^^NPI',
+          'PRT|2|AD||RCT^Results copies to^HL70912|1770504211^LEE^SAM^^^^^^NPI&2.16.840.1.113883.4.6&ISO^L^^^NPI',
+          'PRT|3|AD||RCT^Results copies to^HL70912||||Elsewhere Hospital^L^^^^NPI&2.16.840.1.113883.4.6&ISO^NPI^^^1659375549',
+          'PRT|4|AD||WAY^Waypoint^HL70912|1770504999^NOBODY^ELSE^^^^^^NPI&2.16.840.1.113883.4.6&ISO^L^^^NPI',
+          'OBX',
+        ].join('\r'),
+      )
+    expect((await send(text)).text).toContain('MSA|AA|')
+    const told = await document('DOC-95')
+    const nameAt = async ({ reference }: { reference: string }) =>
+      (await scene.platform.request('GET', `/fhir/${reference}`)).body.name
+    expect(await nameAt(told.sender)).toMatchObject([{ family: 'BRANDT' }])
+    expect(told.recipient).toHaveLength(2)
+    expect(await nameAt(told.recipient[0])).toMatchObject([{ family: 'LEE' }])
+    expect(told.recipient[1]).toEqual({ reference: scene.organizations.elsewhere })
+  })
+
   it('nobody moves a document to another patient by its number', async () => {
     const text = fixture('document-message/story-3-edit.in.hl7')
     const other = text
