@@ -76,6 +76,7 @@ import codeSystemEligibilityResultJson from '../profiles/CodeSystem-eligibility-
 import codeSystemMirroredTaskJson from '../profiles/CodeSystem-mirrored-task.json'
 import codeSystemOrderEndReasonJson from '../profiles/CodeSystem-order-end-reason.json'
 import codeSystemPriceComponentJson from '../profiles/CodeSystem-price-component.json'
+import codeSystemRenewalIssueJson from '../profiles/CodeSystem-renewal-issue.json'
 import structureDefinitionConsentDirectiveJson from '../profiles/StructureDefinition-ConsentDirective.json'
 import structureDefinitionDispenseRecordJson from '../profiles/StructureDefinition-DispenseRecord.json'
 import structureDefinitionEligibilityQuestionnaireJson from '../profiles/StructureDefinition-EligibilityQuestionnaire.json'
@@ -190,6 +191,7 @@ export const bundledArtifacts: Artifacts = {
     codeSystemMirroredTaskJson,
     codeSystemOrderEndReasonJson,
     codeSystemPriceComponentJson,
+    codeSystemRenewalIssueJson,
     structureDefinitionConsentDirectiveJson,
     structureDefinitionDispenseRecordJson,
     structureDefinitionEligibilityQuestionnaireJson,

@@ -1,5 +1,6 @@
 import type { MedicationRequest, Task } from 'fhir/r4'
 import type { Caller } from '#core/caller.ts'
+import type { ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import { Failure } from '#core/failure.ts'
 import type { Identified } from '#core/resource.ts'
@@ -10,6 +11,7 @@ import { openHold } from './hold.ts'
 import { mayKnowOrder } from './known-order.ts'
 import { findOrder, seenNonce, tasksOf, wasSent } from './order-file.ts'
 import { openRenewalOf } from './renewal.ts'
+import { renewalDifferences } from './renewal-differences.ts'
 import {
   hasEnded,
   requireTaskMove,
@@ -37,7 +39,10 @@ export async function openedTask(
   if (kind === 'renewal' && task.status !== 'draft' && (await openRenewalOf(ports, task))) {
     throw new Failure('conflict', 'A renewal of this order is asked for already.')
   }
-  if (kind === 'work' && task.status !== 'draft') return openedWork(ports, change, task)
+  if (kind === 'work' && task.status !== 'draft')
+    return withMore(only(change, task), await givenAlready(ports, task, change.at))
+  if (kind === 'renewal' && task.status !== 'draft')
+    return withMore(only(change, task), await renewalDifferences(ports, task, change.at))
   if (task.status === 'draft' || (kind !== 'fulfil' && kind !== 'cancel')) return only(change, task)
   const order = await requireOrder(ports, task, change.caller)
   const others = (await tasksOf(ports, order, kind)).filter(({ id }) => id !== task.id)
@@ -52,10 +57,8 @@ export async function openedTask(
   return { result, writes: [result, ...asked.more], nonces }
 }
 
-/** What was done before it was asked for is done. */
-async function openedWork(ports: CarePorts, change: Change, task: Work): Promise<Consequences> {
-  const opened = only(change, task)
-  return { ...opened, writes: [...opened.writes, ...(await givenAlready(ports, task, change.at))] }
+function withMore(opened: Consequences, more: readonly ResourceWrite[]): Consequences {
+  return { ...opened, writes: [...opened.writes, ...more] }
 }
 
 /** Who asks may take back what was asked, so it is said who that is. */

@@ -77,6 +77,37 @@ describe('a pharmacy that asks for a renewal', () => {
   })
 
   it.each([
+    [
+      'another medication',
+      (text: string) => text.replace('308136^amLODIPine 2.5', '308135^amLODIPine 10'),
+      ['other-medication'],
+    ],
+    ['another amount', (text: string) => text.replace('|90.0|', '|30|'), ['other-amount']],
+    ['the same in other digits', (text: string) => text.replace('|90.0|', '|90|'), []],
+    [
+      'a drug whose code nobody can compare',
+      (text: string) => text.replace('308136^amLODIPine 2.5 MG Oral Tablet^RXNORM', 'AML^amLODIPine^99MAIN'),
+      [],
+    ],
+  ])(
+    'of the order’s number, but for %s, is told to who decides as far as it can be compared',
+    async (name, change, codes) => {
+      const number = `RX-R7-${codes.length}-${name.length}`
+      const reference = await orders.order(number)
+      const text = change(orders.told('renewal-request/us-renewal', `RNW-${name.length}`, number))
+      expect(await orders.post(scene.pharmacy, text)).toContain(`MSA|AA|RNW-${name.length}`)
+      const [task] = await orders.tasksOf(reference, renewal)
+      const found = await scene.ehr.request('GET', `/fhir/DetectedIssue?implicated=${reference}`)
+      const issues = resourcesOf(found.body)
+      expect(issues.map(({ code }) => code.coding[0].code)).toEqual(codes)
+      for (const { implicated, patient } of issues) {
+        expect(implicated).toContainEqual({ reference: `Task/${task.id}` })
+        expect(patient.reference).toBe(scene.patient)
+      }
+    },
+  )
+
+  it.each([
     ['is not here', 'RX-NEVER', 'pharmacy'],
     ['is another pharmacy’s', 'RX-R6-otherPharmacy', 'otherPharmacy'],
   ] as const)(
