@@ -35,6 +35,7 @@ import { ingestRoutes } from '#inbound/ingest-routes.ts'
 import { mappingRoutes } from '#inbound/mapping-routes.ts'
 import { openapiRoute } from '#inbound/openapi.ts'
 import { createLockout, createRateLimit } from '#inbound/rate-limit.ts'
+import { signerRoutes } from '#inbound/signer-routes.ts'
 import { createShelf, type Shelf } from '#intake/artifact-shelf.ts'
 import { type CodeAnswers, createCodeAnswers } from '#intake/code-answers.ts'
 import { createIntake, type Intake } from '#intake/ingest.ts'
@@ -181,6 +182,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     },
     report: (fault) => ports.onFault(fault, 'background'),
     base: `${settings.baseUrl}/fhir`,
+    timeZone: settings.timeZone,
     cursorKey: {
       seal: (text) => base64url(clinicBox.seal(text, 'search/cursor')),
       open: (text) => clinicBox.open(Buffer.from(text, 'base64url'), 'search/cursor'),
@@ -218,6 +220,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     ...healthRoutes(store),
     ...mappingRoutes({ access, shelf, workshop, codeAnswers, audit: tell }),
     ...ingestRoutes({ flows, intake, hl7v2, hl7v2Preview, timeZoneOf, audit: tell }),
+    ...signerRoutes({ store, audit, clock, tell }),
     ...fhirRoutes(fhir),
   ]
   const http = createHttp({

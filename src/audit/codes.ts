@@ -85,6 +85,8 @@ export const shapes: Record<Act['kind'], Shape> = {
     action: 'U',
     profile: { anyone: 'BasicAudit.Update', patient: 'BasicAudit.PatientUpdate' },
   },
+  // BALP has none; it is an update that a person answers for.
+  sign: { ...written, subtype: coding('lifecycle', 'attest'), action: 'U' },
   delete: {
     ...written,
     subtype: coding('interaction', 'delete'),

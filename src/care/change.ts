@@ -6,7 +6,7 @@ import { type Identified, versioned } from '#core/resource.ts'
 
 /** What the rules of care look things up with. */
 export interface CarePorts {
-  store: Pick<Store, 'read' | 'readVersion' | 'search' | 'registrations'>
+  store: Pick<Store, 'read' | 'readVersion' | 'search' | 'registrations' | 'findRegistration'>
   ids: Ids
   /** Decides whether the caller may know of what its write refers to. */
   access: Pick<Access, 'decide'>

@@ -7,9 +7,10 @@ import { tasksOf } from './order-file.ts'
 const taskCodes = 'http://hl7.org/fhir/CodeSystem/task-code'
 
 export interface Asked {
-  code: 'abort' | 'suspend' | 'resume'
+  code: 'fulfill' | 'abort' | 'suspend' | 'resume'
   order: Identified<MedicationRequest>
-  holder: Reference
+  /** None where that is not known yet. */
+  holder?: Reference
   requester?: Reference | undefined
   at: number
 }
@@ -24,14 +25,14 @@ export function holderTask(ports: Pick<CarePorts, 'ids'>, asked: Asked): Resourc
     ...(order.groupIdentifier ? { groupIdentifier: order.groupIdentifier } : {}),
     status: 'requested',
     intent: 'order',
-    priority: 'urgent',
+    priority: code === 'fulfill' ? (order.priority ?? 'routine') : 'urgent',
     code: { coding: [{ system: taskCodes, code }] },
     focus: { reference: referenceTo(order) },
     ...(order.subject.reference ? { for: { reference: order.subject.reference } } : {}),
     authoredOn: now,
     lastModified: now,
     ...(requester ? { requester: { reference: requester } } : {}),
-    owner: { reference: holder },
+    ...(holder ? { owner: { reference: holder } } : {}),
     ...(order.statusReason ? { reasonCode: order.statusReason } : {}),
   }
   return made(task, at)

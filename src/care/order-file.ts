@@ -11,7 +11,7 @@ const pageSize = 200
 /** Tasks and dispenses of one order beyond this are no treatment any more. */
 const maxPages = 10
 
-type Ports = Pick<CarePorts, 'store' | 'parse'>
+type Ports = Pick<CarePorts, 'parse'> & { store: Pick<CarePorts['store'], 'search'> }
 type Reading = Pick<CarePorts, 'parse'> & { store: Pick<CarePorts['store'], 'read'> }
 
 /** The order itself as it stands now; undefined for what is not there or no order. */

@@ -3,6 +3,7 @@ import type { NewDelivery, ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Destination } from '#core/destination.ts'
 import type { Ids, Store } from '#core/ports.ts'
+import { referenceTo } from '#core/resource.ts'
 import { findOrder } from './order-file.ts'
 import { kindOf } from './task-states.ts'
 
@@ -25,14 +26,15 @@ export async function deliveriesOf(
     const before = previous as Task | undefined
     return before === undefined || before.status === 'draft'
   })
-  const deliveries = await Promise.all(asked.map((write) => sent(ports, write)))
+  const deliveries = await Promise.all(asked.map((write) => sent(ports, write, writes)))
   return deliveries.flat()
 }
 
-/** The deliveries of one Task, whatever became of those before. */
+/** The deliveries of one Task, whatever became of those before; `writes` is what is stored together with it. */
 export async function sent(
   ports: SendingPorts,
   { resource, version, updated }: ResourceWrite,
+  writes: readonly ResourceWrite[] = [],
 ): Promise<NewDelivery[]> {
   if (resource.resourceType !== 'Task') return []
   const kind = kindOf(resource)
@@ -43,7 +45,9 @@ export async function sent(
       return active && role === 'pharmacy' && organization === resource.owner?.reference
     })
   if (holders.length === 0) return []
-  const order = kind === 'fulfil' ? await findOrder(ports, resource.focus?.reference) : undefined
+  const focus = resource.focus?.reference
+  const written = writes.find((write) => referenceTo(write.resource) === focus)?.resource
+  const order = kind === 'fulfil' ? (written ?? (await findOrder(ports, focus))) : undefined
   if (kind === 'fulfil' && !order) return []
   const sending = order
     ? { type: 'MedicationRequest', id: order.id, version: Number(order.meta?.versionId) }

@@ -12,7 +12,7 @@ import { expired, mayExpire } from './expiry.ts'
 import { sent } from './task-delivery.ts'
 
 export interface UpkeepPorts {
-  store: Pick<Store, 'read' | 'readVersion' | 'search' | 'registrations' | 'commit'>
+  store: Pick<Store, 'read' | 'readVersion' | 'search' | 'registrations' | 'findRegistration' | 'commit'>
   audit: Audit
   clock: Clock
   ids: Ids

@@ -6,6 +6,7 @@ export interface Act {
   kind:
     | Interaction
     | 'ingest'
+    | 'sign'
     | 'token'
     | 'disclosure'
     | 'configuration'

@@ -81,6 +81,7 @@ export interface RegistrationWrite {
     | 'circuit'
     | 'issuer'
     | 'signing-key'
+    | 'signer'
     | 'watch'
     | 'artifact'
     | 'artifacts-in-force'

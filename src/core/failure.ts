@@ -29,6 +29,8 @@ export type FailureKind = keyof typeof failures
 export interface Issue {
   /** FHIR issue type; the failure kind's own where absent. */
   code?: string
+  /** A code of ours for exactly this refusal, for programs: https://postern.health/fhir/CodeSystem/refusal */
+  detail?: string
   severity?: 'error' | 'warning' | 'information'
   text: string
   /** FHIRPath of the element, or `SEG-n` for HL7 v2. */

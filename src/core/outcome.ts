@@ -6,6 +6,8 @@ export function operationOutcome(failure: Failure): OperationOutcome {
   return outcomeOf(failure.issues, failures[failure.kind].issue)
 }
 
+const refusals = 'https://postern.health/fhir/CodeSystem/refusal'
+
 /** Nobody mends more at a time, and an answer must not be larger than what was asked. */
 const maxIssues = 100
 
@@ -17,6 +19,7 @@ export function outcomeOf(issues: readonly Issue[], code: string): OperationOutc
     issue: [...issues.slice(0, maxIssues), ...rest].map((issue) => ({
       severity: issue.severity ?? 'error',
       code: (issue.code ?? code) as OperationOutcome['issue'][0]['code'],
+      ...(issue.detail ? { details: { coding: [{ system: refusals, code: issue.detail }] } } : {}),
       diagnostics: issue.text,
       ...(issue.expression ? { expression: [issue.expression] } : {}),
     })),

@@ -30,6 +30,8 @@ export interface FhirPorts {
   callerOf(clientId: string): Promise<Caller | undefined>
   /** Is told of faults of ours that no request waits for. */
   report?(fault: unknown): void
+  /** The clinic's IANA zone, in which its days end; UTC where not given. */
+  timeZone?: string
   /** Absolute FHIR base, without slash at the end. */
   base: string
   /** Types served; all that search-parameters knows where not given. */

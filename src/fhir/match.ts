@@ -35,6 +35,8 @@ const forms: Record<Segment, RegExp> = {
   $everything: /^\$everything$/,
   $status: /^\$status$/,
   $events: /^\$events$/,
+  $signable: /^\$signable$/,
+  $sign: /^\$sign$/,
 }
 
 function fits(path: readonly Segment[], parts: readonly string[]): boolean {

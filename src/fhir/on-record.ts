@@ -18,10 +18,10 @@ export async function answerOnRecord(
   types: readonly string[],
 ): Promise<DoorResponse> {
   const trail = createTrail()
-  let kind = assumedKind(request.method)
+  let kind: Act['kind'] = assumedKind(request.method)
   try {
     const matched = matchRoute(request, types)
-    kind = matched.route.kind
+    kind = matched.route.act ?? matched.route.kind
     const answer = await interact(ports, request, matched, trail)
     return await committed(ports, answer, (more) => [
       ...auditOf(ports, request, trail, { kind, outcome: 'success' }),

@@ -82,9 +82,17 @@ function verbOf({ method, kind }: Route): string {
 }
 
 function answerOf(route: Route, type: string): object {
-  if (route.operation?.name === 'validate') return schemaOf('OperationOutcome')
+  const operation = operationAnswers[route.operation?.name ?? '']
+  if (operation) return schemaOf(operation)
   if (route.operation || ['search', 'history'].includes(route.kind)) return schemaOf('Bundle')
   return schemaOf(type)
+}
+
+/** Operations that answer something else than a Bundle. */
+const operationAnswers: Readonly<Record<string, string>> = {
+  validate: 'OperationOutcome',
+  signable: 'Parameters',
+  sign: 'MedicationRequest',
 }
 
 /** What an interaction answers beside 200 where it went well. */

@@ -1,3 +1,4 @@
+import { signInSeconds } from '#care/sign-order.ts'
 import { type Failure, failures } from '#core/failure.ts'
 import type { DoorResponse } from '#core/http.ts'
 import { operationOutcome, outcomeOf } from '#core/outcome.ts'
@@ -29,14 +30,19 @@ export function writeResponse(call: Call, status: number, stored: Stored, body: 
   return { status, headers: { ...always, ...headers }, body: text }
 }
 
+/** https://www.rfc-editor.org/rfc/rfc9470#section-3: who came this far is known, and has to prove it once more. */
+const signInAnew = `DPoP error="insufficient_user_authentication", max_age="${signInSeconds}"`
+
 export function failureResponse(failure: Failure): DoorResponse {
   const isLater = failure.kind === 'unavailable' || failure.kind === 'too-many'
   const later: Record<string, string> = isLater
     ? { 'Retry-After': String(failure.retryAfterSeconds ?? 1) }
     : {}
+  const stepUp: Record<string, string> =
+    failure.kind === 'unauthenticated' ? { 'WWW-Authenticate': signInAnew } : {}
   return {
     status: failures[failure.kind].http,
-    headers: { ...always, ...later },
+    headers: { ...always, ...later, ...stepUp },
     body: JSON.stringify(operationOutcome(failure)),
   }
 }

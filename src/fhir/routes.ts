@@ -1,4 +1,5 @@
 import { letterOf, someRoleMay } from '#access/roles.ts'
+import type { Act } from '#core/act.ts'
 import type { Interaction } from '#core/caller.ts'
 import { searchParameters } from '#store/search-parameters.ts'
 import type { Call, Interact } from './call.ts'
@@ -10,6 +11,8 @@ import { history, requireHistory, typeHistory } from './history.ts'
 import { conditionalPatch, patch } from './patch/patch.ts'
 import { read } from './read.ts'
 import { requireSearch, searchByGet, searchByPost } from './search/search.ts'
+import { sign } from './signing/sign.ts'
+import { signable } from './signing/signable.ts'
 import { subscriptionEvents, subscriptionState } from './subscription/status.ts'
 import { update } from './update.ts'
 import { validate } from './validate.ts'
@@ -26,12 +29,16 @@ export type Segment =
   | '$everything'
   | '$status'
   | '$events'
+  | '$signable'
+  | '$sign'
 
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: readonly Segment[]
   /** What access is asked for, what the audit tells, and what the CapabilityStatement lists. */
   kind: Interaction
+  /** What the audit tells instead, where the interaction is not all of it. */
+  act?: Act['kind']
   interact: Interact
   /** Throws what is wrong in how it is asked, before it is done: a transaction must know that ahead (reads only). */
   requireAsked?(call: Call): void | Promise<void>
@@ -44,6 +51,7 @@ export interface Route {
 }
 
 const definitions = 'http://hl7.org/fhir/OperationDefinition'
+const ours = 'https://postern.health/fhir/OperationDefinition'
 const validation = {
   kind: 'read',
   interact: validate,
@@ -114,6 +122,24 @@ export const routes: readonly Route[] = [
       operation: eventsOperation,
     },
   ]),
+  {
+    method: 'GET',
+    path: ['[type]', '[id]', '$signable'],
+    kind: 'read',
+    gates: ['update'],
+    interact: signable,
+    operation: { name: 'signable', definition: `${ours}/MedicationRequest-signable` },
+    types: ['MedicationRequest'],
+  },
+  {
+    method: 'POST',
+    path: ['[type]', '[id]', '$sign'],
+    kind: 'update',
+    act: 'sign',
+    interact: sign,
+    operation: { name: 'sign', definition: `${ours}/MedicationRequest-sign` },
+    types: ['MedicationRequest'],
+  },
   { method: 'DELETE', path: ['[type]', '[id]'], kind: 'delete', interact: deleteResource },
 ]
 

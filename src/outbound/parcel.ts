@@ -1,3 +1,5 @@
+import type { MedicationRequest } from 'fhir/r4'
+import { signatureFaultOf } from '#care/signature-record.ts'
 import type { Caller } from '#core/caller.ts'
 import type { Access, Decision } from '#core/decision.ts'
 import type { Destination } from '#core/destination.ts'
@@ -19,7 +21,7 @@ const MAX_VERSIONS = 100
 
 /**
  * Reads what a delivery is to send, as its destination may see it now: a consent that was taken back in the meantime
- * stops it. Throws Failure `forbidden` (text `consent`, or `access` where no consent
+ * stops it. Throws Failure `invalid` for an order that is not as it was signed, `forbidden` (text `consent`, or `access` where no consent
  * was asked) or `gone`.
  */
 export async function packParcel(
@@ -53,6 +55,7 @@ export async function packParcel(
     const stored = await store.readVersion(type, id, version)
     const current = await store.read(type, id)
     if (!stored || stored.deleted || !current || current.deleted) throw new Failure('gone', 'gone')
+    await requireSigned(store, stored, { delivery, destination })
     const resource = await show(stored)
     if (!resource) throw new Failure('forbidden', opened.consents.size > 0 ? 'consent' : 'access')
     contents.push({ resource, version })
@@ -70,6 +73,23 @@ export async function packParcel(
       return found
     },
   }
+}
+
+/**
+ * R19: an order leaves only as it was signed. Who is to know of a draft (an EHR, a subscriber) may be told of it; a
+ * pharmacy is not sent one. Throws Failure `invalid`, its text the code of the fault.
+ */
+async function requireSigned(
+  store: Store,
+  { type, json }: Stored,
+  { delivery, destination }: Pick<ToPack, 'delivery' | 'destination'>,
+): Promise<void> {
+  if (type !== 'MedicationRequest') return
+  const order = parseJson(json) as Identified<MedicationRequest>
+  const isTold = delivery.notification !== undefined || destination.role !== 'pharmacy'
+  if (order.status === 'draft' && isTold) return
+  const fault = await signatureFaultOf({ store, parse: parseJson }, order)
+  if (fault) throw new Failure('invalid', fault)
 }
 
 interface ToPack {

@@ -68,6 +68,11 @@ const kinds: Record<Act['kind'], Act> = {
   create: { ...base, kind: 'create', entities: ['Communication/c1/_history/1'] },
   update: { ...base, kind: 'update', entities: ['Communication/c1/_history/2'] },
   delete: { ...base, kind: 'delete', entities: ['Communication/c1/_history/3'] },
+  sign: {
+    ...base,
+    kind: 'sign',
+    entities: ['MedicationRequest/m1/_history/2', 'Provenance/v1/_history/1', 'Task/t1/_history/1'],
+  },
   ingest: {
     ...base,
     kind: 'ingest',
