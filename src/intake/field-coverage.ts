@@ -7,9 +7,15 @@ import type { SourceTree } from '#formats/hl7v2/source.ts'
 import type { Coverage } from './receipt.ts'
 import type { Transformer } from './transform.ts'
 
-/** What every flow leaves out, and what those with this mapping do. */
+const tables = new WeakMap<Artifacts['ignored'], Map<string, IgnoreTable>>()
+
+/** What every flow leaves out, and what those with this mapping do: put together once. */
 export function ignoreTable(ignored: Artifacts['ignored'], mapping: string): IgnoreTable {
-  return { ...ignored.get('hl7v2'), ...ignored.get(mapping) }
+  const known = tables.get(ignored) ?? new Map<string, IgnoreTable>()
+  tables.set(ignored, known)
+  const table = known.get(mapping) ?? { ...ignored.get('hl7v2'), ...ignored.get(mapping) }
+  known.set(mapping, table)
+  return table
 }
 
 /** More places than this say no more. */

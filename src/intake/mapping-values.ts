@@ -58,8 +58,11 @@ export function lookup(input: unknown, key: string): unknown {
 }
 
 function fieldOf(input: unknown, key: string): unknown {
-  if (typeof input !== 'object' || input === null || !Object.hasOwn(input, key)) return undefined
-  return (input as Record<string, unknown>)[key]
+  if (typeof input !== 'object' || input === null) return undefined
+  const value = (input as Record<string, unknown>)[key]
+  // What an object inherits is no text: most fields need no second look, which costs most where reads are watched.
+  if (typeof value === 'string') return value
+  return Object.hasOwn(input, key) ? value : undefined
 }
 
 /** A finite number. Throws for an infinite one. */

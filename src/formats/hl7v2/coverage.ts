@@ -22,51 +22,69 @@ export interface FieldCoverage {
 }
 
 export interface WatchedSource<Source extends SourceTree> {
-  /** Reads like the source itself, and remembers what was read. Costs too much for the hot path. */
+  /** Equal to the source itself; it remembers which of its texts were read. */
   source: Source
   /** Coverage of every populated field, by what has been read until now. */
   coverage(ignored: IgnoreTable): FieldCoverage[]
 }
 
+/** Names of the parts that were read, and that are there. */
+type Reads = ReadonlyMap<SourceRepetition, ReadonlySet<string>>
+
 /**
  * Watches which values of a message are read. To ask whether a field is there is not to read it: only its components'
  * texts count. The whole of a repetition (`_`) counts for all of it where none of its components was read.
+ *
+ * Every message taken in is watched, so only what counts is: the tree is copied with its repetitions behind proxies. What
+ * a mapping does most is to walk segments and lists, and a step through a proxy costs ten times a plain one.
  */
 export function watchReads<Source extends SourceTree>(source: Source): WatchedSource<Source> {
-  const reads = new WeakMap<object, Set<string>>()
-  const proxies = new WeakMap<object, object>()
-  const watch = <T extends object>(target: T): T => {
-    const known = proxies.get(target)
-    if (known) return known as T
-    const read = new Set<string>()
-    reads.set(target, read)
-    const proxy = new Proxy(target, {
-      get(_target, key) {
-        const value: unknown = Reflect.get(target, key)
-        if (typeof key === 'string') read.add(key)
-        return typeof value === 'object' && value !== null ? watch(value) : value
-      },
-    })
-    proxies.set(target, proxy)
-    return proxy
+  const reads = new Map<SourceRepetition, Set<string>>()
+  const handler: ProxyHandler<SourceRepetition> = {
+    get(repetition, key) {
+      const value: unknown = Reflect.get(repetition, key)
+      // What is not there can be asked for too, and is not read by that.
+      if (typeof value !== 'string' || typeof key !== 'string') return value
+      const read = reads.get(repetition)
+      if (read) read.add(key)
+      else reads.set(repetition, new Set([key]))
+      return value
+    },
   }
   return {
-    source: watch(source),
-    coverage: (ignored) =>
-      // Place 0 is no segment of the message: a flow has put it there, in other words for what was sent.
-      segmentsOf(source)
-        .filter(({ segment }) => segment.at > 0)
-        .flatMap(({ segment, owner }) =>
-          fieldsOf(segment).map(({ field, repetitions }) => {
-            const place = { segment: segment._, at: segment.at, field }
-            const wasRead = (repetition: SourceRepetition) => reads.get(repetition) ?? new Set<string>()
-            const covered = fieldCoverage(repetitions, wasRead, `${segment._}-${field}`, ignored)
-            if (covered.state === 'mapped') return { ...place, ...covered }
-            const reason = placesOf(segment._, field, owner).map((each) => ignored[each])
-            return { ...place, ...ignoredBy(reason.find((each) => each !== undefined)) }
-          }),
-        ),
+    source: copied(source, (repetition) => new Proxy(repetition, handler)) as Source,
+    coverage: (ignored) => {
+      const places = placesOf(ignored)
+      const found: FieldCoverage[] = []
+      for (const { segment, owner } of segmentsOf(source)) {
+        // Place 0 is no segment of the message: a flow has put it there, in other words for what was sent.
+        if (segment.at === 0) continue
+        for (const key in segment) {
+          const place = places(segment._, key, owner)
+          if (place) found.push(fieldCoverage(segment, place, segment[key] as SourceRepetition[], reads))
+        }
+      }
+      return found
+    },
   }
+}
+
+/** A copy of a tree in which each object of nothing but texts, as a repetition is, is put behind what is given. */
+function copied(value: unknown, behind: (repetition: SourceRepetition) => object): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map((item) => copied(item, behind))
+  if (isOfTexts(value)) return behind(value)
+  const copy: Record<string, unknown> = { ...value }
+  for (const key in copy) {
+    const part = copy[key]
+    if (typeof part === 'object') copy[key] = copied(part, behind)
+  }
+  return copy
+}
+
+function isOfTexts(value: object): value is SourceRepetition {
+  for (const key in value) if (typeof (value as Record<string, unknown>)[key] !== 'string') return false
+  return true
 }
 
 /** How many fields each state has, for the published figure. */
@@ -110,45 +128,74 @@ export function segmentsUnder(segment: SourceSegment): SourceSegment[] {
   )
 }
 
-function fieldsOf(segment: SourceSegment): { field: number; repetitions: SourceRepetition[] }[] {
-  const prefix = `${segment._}_`
-  return Object.entries(segment)
-    .filter(([key]) => key.startsWith(prefix))
-    .map(([key, value]) => ({
-      field: Number(key.slice(prefix.length)),
-      repetitions: value as SourceRepetition[],
-    }))
+/** A field as an ignore table speaks of it. */
+interface Place {
+  field: number
+  /** The narrowest rule for the whole of it. */
+  reason: string | undefined
+  /** Whether a component (`4`, `4.2`) is left out by a rule. */
+  leavesOut(component: string): boolean
 }
 
-/** Places that a rule may name, from the narrowest to the widest. */
-function placesOf(segment: string, field: number, owner = ''): string[] {
-  const places = [`${segment}-${field}`, segment]
-  return owner === '' ? places : [...places.map((place) => `${owner}/${place}`), ...places]
+type FindPlace = (segment: string, key: string, owner?: string) => Place | undefined
+
+const placesOfTable = new WeakMap<IgnoreTable, FindPlace>()
+/** Names come from outside, hence the limit; the tables of v2.9 have some three thousand fields. */
+const maxPlaces = 10_000
+
+/** Every message asks for the same places: what a table says of them is looked up once, and without making their names. */
+function placesOf(ignored: IgnoreTable): FindPlace {
+  const known = placesOfTable.get(ignored)
+  if (known) return known
+  const byOwner = new Map<string, Map<string, Place | undefined>>()
+  let kept = 0
+  const find: FindPlace = (segment, key, owner = '') => {
+    const keys = byOwner.get(owner) ?? new Map<string, Place | undefined>()
+    if (keys.has(key)) return keys.get(key)
+    const place = placeOf(ignored, segment, key, owner)
+    if (kept < maxPlaces) byOwner.set(owner, keys.set(key, place))
+    kept++
+    return place
+  }
+  placesOfTable.set(ignored, find)
+  return find
 }
 
-function ignoredBy(reason: string | undefined): Pick<FieldCoverage, 'state' | 'reason'> {
-  return reason === undefined ? { state: 'unknown' } : { state: 'ignored', reason }
+/** The field that `RXE_2` is in an RXE; none for what else a segment holds. */
+function placeOf(ignored: IgnoreTable, segment: string, key: string, owner: string): Place | undefined {
+  if (!key.startsWith(`${segment}_`)) return undefined
+  const number = key.slice(segment.length + 1)
+  const name = `${segment}-${number}`
+  const under = owner === '' ? undefined : (ignored[`${owner}/${name}`] ?? ignored[`${owner}/${segment}`])
+  return {
+    field: Number(number),
+    reason: under ?? ignored[name] ?? ignored[segment],
+    leavesOut: (component) => isIgnored(ignored, name, component),
+  }
 }
 
 function fieldCoverage(
+  { _: segment, at }: SourceSegment,
+  { field, reason, leavesOut }: Place,
   repetitions: readonly SourceRepetition[],
-  wasRead: (repetition: SourceRepetition) => ReadonlySet<string>,
-  field: string,
-  ignored: IgnoreTable,
-): Pick<FieldCoverage, 'state' | 'unread'> {
-  const unread = new Set<string>()
-  let mapped = false
-  for (const repetition of repetitions) {
-    const read = wasRead(repetition)
-    const components = Object.keys(repetition).filter((key) => key !== '_')
-    const some = components.some((key) => read.has(key))
-    if (some || read.has('_')) mapped = true
-    if (!some && read.has('_')) continue
-    for (const key of components) if (!read.has(key)) unread.add(key.slice(1).replace('_', '.'))
+  reads: Reads,
+): FieldCoverage {
+  if (!repetitions.some((each) => reads.has(each))) {
+    if (reason === undefined) return { segment, at, field, state: 'unknown' }
+    return { segment, at, field, state: 'ignored', reason }
   }
-  if (!mapped) return { state: 'unknown' }
-  const left = [...unread].filter((component) => !isIgnored(ignored, field, component))
-  return left.length > 0 ? { state: 'mapped', unread: left } : { state: 'mapped' }
+  const unread = new Set<string>()
+  for (const repetition of repetitions) {
+    const read = reads.get(repetition)
+    if (read?.size === 1 && read.has('_')) continue
+    for (const key in repetition) {
+      if (key !== '_' && !read?.has(key)) unread.add(key.slice(1).replace('_', '.'))
+    }
+  }
+  const left = unread.size > 0 ? [...unread].filter((component) => !leavesOut(component)) : []
+  return left.length > 0
+    ? { segment, at, field, state: 'mapped', unread: left }
+    : { segment, at, field, state: 'mapped' }
 }
 
 /** A rule for component 4 speaks of its sub-components too. */

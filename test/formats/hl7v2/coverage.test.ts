@@ -52,6 +52,31 @@ describe('coverage', () => {
     })
   })
 
+  it('takes a component that is not there for no reading', () => {
+    const { source, coverage } = watched()
+    expect(read(source, 'PID', 'PID_5', 0, '_7')).toBeUndefined()
+    const name = coverage({}).find(({ segment, field }) => segment === 'PID' && field === 5)
+    expect(name?.state).toBe('unknown')
+  })
+
+  it('counts what is read of a segment that stands in two places of the source once', () => {
+    const tree = sourceTree(readMessage(text))
+    const { source, coverage } = watchReads({ ...tree, records: [{ slot: 'subject', PID: tree.PID }] })
+    expect(read(source, 'records', 0, 'PID', 'PID_5', 0, '_1')).toBe('DOE')
+    expect(
+      coverage({ PID: 'no' }).filter(({ segment, state }) => segment === 'PID' && state === 'mapped'),
+    ).toEqual([{ segment: 'PID', at: 2, field: 5, state: 'mapped', unread: ['2'] }])
+  })
+
+  it('goes by the rule for a segment under another one before that for the segment', () => {
+    const { coverage } = watched()
+    const rules = { 'RXE/NTE-3': 'narrow', 'RXE/NTE': 'under', NTE: 'wide', 'NTE-1': 'never' }
+    const reasons = () =>
+      coverage(rules).flatMap(({ segment, reason }) => (segment === 'NTE' ? [reason] : []))
+    expect(reasons()).toEqual(['under', 'narrow'])
+    expect(reasons()).toEqual(['under', 'narrow'])
+  })
+
   it('leaves what it watches equal to what it was', () => {
     expect(JSON.stringify(watched().source)).toBe(JSON.stringify(sourceTree(readMessage(text))))
   })
