@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import type { CodeableConcept, Questionnaire, QuestionnaireResponse } from 'fhir/r4'
 import { describe, expect, it } from 'vitest'
-import { decimalText } from '#core/decimal.ts'
 import type { Hl7v2Dialect } from '#core/destination.ts'
 import { observationResult } from '#flows/observation-result.ts'
 import { writeAnswersMessage } from '#formats/hl7v2/answers-message.ts'
 import { replay } from '../../flows/replay.ts'
 import { answersOf } from './generated-answers.ts'
+import { plain } from './noted.ts'
 
 const root = new URL('../../../', import.meta.url).pathname
 const questionnaire = (name: string): Questionnaire =>
@@ -34,16 +34,6 @@ async function there(text: string): Promise<QuestionnaireResponse> {
   const found = made.find(({ resourceType }) => resourceType === 'QuestionnaireResponse')
   if (!found) throw new Error(`no answers: ${JSON.stringify(refused)}\n${text.replaceAll('\r', '\n')}`)
   return found as QuestionnaireResponse
-}
-
-/** Decimals as their texts, so that `1.50` is not `1.5`. */
-function plain(value: unknown): unknown {
-  if (typeof value === 'number') return String(value)
-  const text = typeof value === 'object' ? decimalText(value) : undefined
-  if (text !== undefined) return text
-  if (Array.isArray(value)) return value.map(plain)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]))
 }
 
 /**

@@ -16,7 +16,7 @@ const decimal = fc
   .map((text) => JSON.rawJSON(text) as unknown as number)
 
 /** Words without numbers: directions that contradict the structure are refused by rule (R6). */
-const words = fc
+export const words = fc
   .array(
     fc.constantFrom('as', 'directed', 'with', 'food', '|', '^x', '~', '\\', '&', '\n', 'é', 'Ж', '日', '""'),
     {
@@ -33,7 +33,7 @@ const unit = fc.constantFrom(
   { unit: 'IU', code: '[IU]' },
   { unit: 'tablet', code: '{tablet}' },
 )
-const quantity: fc.Arbitrary<Quantity> = fc
+export const quantity: fc.Arbitrary<Quantity> = fc
   .tuple(decimal, unit)
   .map(([value, named]) => ({ value, ...named, system: ucum }))
 
@@ -192,7 +192,7 @@ const medication = fc
     ],
   }))
 
-const drug = fc.oneof(
+export const drug = fc.oneof(
   named.map((medicationCodeableConcept) => ({ medicationCodeableConcept })),
   medication
     .filter(({ form, ingredient }) => form !== undefined || ingredient.length > 0)

@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import type { CodeableConcept, Medication, MedicationRequest } from 'fhir/r4'
 import { describe, expect, it } from 'vitest'
-import { decimalText } from '#core/decimal.ts'
 import type { Hl7v2Dialect } from '#core/destination.ts'
 import { medicationOrder } from '#flows/medication-order.ts'
 import { prescriptionOrder } from '#flows/prescription-order.ts'
 import { writeOrderMessage } from '#formats/hl7v2/order-message.ts'
 import { type Expected, replay } from '../../flows/replay.ts'
 import { prescriptions } from './generated-orders.ts'
+import { plain, pruned, type Tree, withoutNoted } from './noted.ts'
 
 const dialect: Hl7v2Dialect = {
   sending: { application: 'POSTERN', facility: 'HUB' },
@@ -30,44 +30,6 @@ function orderIn(result: Expected): MedicationRequest {
   const order = resources.find(({ resourceType }) => resourceType === 'MedicationRequest')
   if (!order) throw new Error(`no order was made: ${JSON.stringify(result.refused)}`)
   return plain(order) as MedicationRequest
-}
-
-/** Decimals as their texts, so that `1.50` is not `1.5`. */
-function plain(value: unknown): unknown {
-  if (typeof value === 'number') return String(value)
-  const text = typeof value === 'object' ? decimalText(value) : undefined
-  if (text !== undefined) return text
-  if (Array.isArray(value)) return value.map(plain)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]))
-}
-
-type Tree = Record<string, unknown>
-
-/** Takes what the notes tell out of the order, each after seeing that it tells what stood there. */
-function withoutNoted(order: Tree, notes: readonly string[]): Tree {
-  const copy = structuredClone(order)
-  for (const note of notes) {
-    const [, path = '', text] = /^FHIR (\S+): ([\s\S]*)$/.exec(note) ?? []
-    const steps = path.match(/[^.[\]]+/g) ?? []
-    const last = steps.pop() ?? ''
-    let holder = copy
-    for (const step of steps) holder = holder[step] as Tree
-    expect(String(holder[last]), `what the note says of ${path}`).toBe(text)
-    delete holder[last]
-  }
-  return pruned(copy) as Tree
-}
-
-function pruned(value: unknown): unknown {
-  if (Array.isArray(value)) {
-    const items = value.map(pruned).filter((each) => each !== undefined)
-    return items.length > 0 ? items : undefined
-  }
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).map(([key, each]) => [key, pruned(each)] as const)
-  const kept = entries.filter(([, each]) => each !== undefined)
-  return kept.length > 0 ? Object.fromEntries(kept) : undefined
 }
 
 /**
