@@ -51,7 +51,8 @@ export function addCodeCommands(
         const done = await gateway.codeAnswers.answer({ ...answer, target: row }, by)
         const [version] = done.versions
         const put = version ? `${version.name} is ${version.sha256.slice(0, 12)}` : 'Nothing new'
-        say(done, `${put}: ${done.resumed} messages went on, ${done.waiting} still wait`)
+        const { resumed, waiting, withPeople } = done
+        say(done, `${put}: ${resumed} messages went on, ${waiting} still wait, ${withPeople} need a person`)
       }),
     )
 }

@@ -6,7 +6,14 @@ import type { Artifacts, Clock, Store } from '#core/ports.ts'
 import type { ArtifactText } from './artifact-name.ts'
 import { overlaid, type Shelf } from './artifact-shelf.ts'
 import { type RowAnswer, withRow } from './code-row.ts'
-import { findWaiting, mapHeld, readHeld, type WaitingMessage } from './held-message.ts'
+import {
+  countEnded,
+  findWaiting,
+  mapHeld,
+  readHeld,
+  type WaitEnded,
+  type WaitingMessage,
+} from './held-message.ts'
 import type { UnmappedCode } from './mapping-functions.ts'
 import { type ProfileGate, requireProfiles } from './profile-gate.ts'
 import type { Resumption } from './resume.ts'
@@ -29,11 +36,8 @@ export interface CodeAnswer extends RowAnswer {
   client?: string | undefined
 }
 
-export interface CodeAnswered extends Pick<Pushed, 'versions'> {
-  /** How many messages went on by it; others wait for further codes, for those before them, or for a person. */
-  resumed: number
-  waiting: number
-}
+/** The table's new version, and what became of the messages that waited for the code. */
+export type CodeAnswered = Pick<Pushed, 'versions'> & WaitEnded
 
 export interface CodeAnswers {
   waiting(): Promise<WaitingCode[]>
@@ -99,8 +103,7 @@ export function createCodeAnswers(ports: CodeAnswersPorts): CodeAnswers {
       )
       if (!activated) throw new Failure('conflict', `This answer is not in force: ${refused ?? 'refused'}`)
       await resumption.run()
-      const left = (await findWaiting(store)).filter(({ task }) => ids.has(task.id)).length
-      return { versions, resumed: ids.size - left, waiting: left }
+      return { versions, ...(await countEnded(store, ids)) }
     },
   }
 }

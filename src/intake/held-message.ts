@@ -121,6 +121,25 @@ export async function findWaiting(
   return found.sort((one, other) => one.position - other.position || one.held.at - other.held.at)
 }
 
+/** What became of messages that waited. */
+export interface WaitEnded {
+  /** Taken up. */
+  resumed: number
+  /** For a further code, or behind an earlier message of their patient. */
+  waiting: number
+  /** Not to be taken up by itself: its Task says why. */
+  withPeople: number
+}
+
+export async function countEnded(store: Pick<Store, 'read'>, ids: Iterable<string>): Promise<WaitEnded> {
+  const count = { resumed: 0, waiting: 0, withPeople: 0 }
+  for (const id of ids) {
+    if (await readOpenTask(store, id)) count.waiting += 1
+    else count[(await readHeld(store, id)) ? 'withPeople' : 'resumed'] += 1
+  }
+  return count
+}
+
 /** The message once more, by other tables. Throws as `Transformer.transform` does. */
 export async function mapHeld(
   { transformer, flows }: { transformer: Transformer; flows: readonly Flow[] },

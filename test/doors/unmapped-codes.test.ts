@@ -286,6 +286,29 @@ describe('a table that is pushed', () => {
   })
 })
 
+describe('a dispense that waits', () => {
+  it('goes on by the rules of care: what followed from it does not follow twice', async () => {
+    const { place } = await sent('DISP-1', [['|TAB^tablet|3|', '|TAB^tablet|0|']])
+    const text = fixture('dispense/us-dispensed.in.hl7')
+      .replace(/RDS-20260107-\d+/, 'RDS-HELD')
+      .replaceAll('RX-88001', 'RX-DISP-1')
+      .replace('N^New/Renewal - Full Fill^HL70484', 'HOME^Brought home^HL70484')
+    const headers = { 'content-type': 'application/hl7-v2' }
+    const answer = await scene.pharmacy.request('POST', '/ingest/hl7v2', text, headers)
+    expect(answer.text).toContain('MSA|AA|RDS-HELD')
+    expect(await stands(place)).toMatchObject({ status: 'completed', meta: { versionId: '2' } })
+    const target = { code: 'FFC', system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode' }
+    const done = await answerWith({ table: 'dispense-type', code: 'HOME', target })
+    expect(done.body, done.text).toMatchObject({ resumed: 1, withPeople: 0 })
+    const found = await scene.ehr.request('GET', `/fhir/MedicationDispense?prescription=${place}`)
+    const [dispense, ...others] = resourcesOf(found.body)
+    expect([dispense.meta.versionId, dispense.type.coding[0].code, others]).toEqual(['2', 'FFC', []])
+    expect((await stands(place)).meta.versionId).toBe('2')
+    const issues = await scene.clinic.store.search({ type: 'DetectedIssue', criteria: [], limit: 10 })
+    expect(issues).toEqual([])
+  })
+})
+
 describe('what somebody changed meanwhile', () => {
   it('stays: the answer changes its own elements only', async () => {
     const kept = await sent('EDIT-1', [typeOf('TAKEAWAY')], scene.drafter)
@@ -326,13 +349,27 @@ describe('what somebody changed meanwhile', () => {
     )
     expect(edited.status, edited.text).toBe(200)
     const done = await answerWith({ table: 'order-type', code: 'DELIVERY', target: { code: 'outpatient' } })
-    expect(done.status, done.text).toBe(200)
+    expect(done.body, done.text).toMatchObject({ resumed: 0, waiting: 0, withPeople: 1 })
     const now = await stands(kept.place)
     expect([now.meta.versionId, now.category]).toEqual(['2', category])
     const [task] = await tasksAbout(kept.place)
     expect(task).toMatchObject({ status: 'on-hold' })
     expect(task.statusReason.text).toContain('MedicationRequest.category')
     expect(await stateOf(kept.deliveries)).toEqual(['unmapped-code'])
+
+    // Put back to work once the order is as it was, it goes on.
+    const { category: _category, ...without } = now
+    const restored = { ...without, category: order.category }
+    const back = await prescriber.request('PUT', `/fhir/${kept.place}`, restored, { 'if-match': 'W/"2"' })
+    expect(back.status, back.text).toBe(200)
+    const work = { ...task, status: 'in-progress', statusReason: undefined }
+    const taken = await prescriber.request('PUT', `/fhir/Task/${task.id}`, work, {
+      'if-match': `W/"${task.meta.versionId}"`,
+    })
+    expect(taken.status, taken.text).toBe(200)
+    expect(await scene.clinic.gateway.resumption.run()).toBe(1)
+    expect((await stands(kept.place)).category[0].coding[0].code).toBe('outpatient')
+    expect((await tasksAbout(kept.place))[0].status).toBe('completed')
   })
 })
 
