@@ -219,4 +219,29 @@ describe('the gateway in a Durable Object', () => {
     await settled()
     expect(await verified()).toMatchObject({ ok: true, findings: [] })
   })
+
+  it('takes up what waits for a code when it is answered, and its alarm sends it', async () => {
+    const held = order
+      .replace(/RDE-20260105-\d+/, 'RDE-HELD')
+      .replaceAll('RX-88001', 'RX-HELD')
+      .replace('^RXNORM^', '^ACMERX^')
+    const answer = await platform('POST', '/ingest/hl7v2', held, 'application/hl7-v2')
+    expect(answer.text).toMatch(/\rMSA\|AA\|RDE-HELD/)
+    await settled()
+    expect(await received('MedicationRequest')).toHaveLength(2)
+    const target = { code: 'https://acme.example/drugs' }
+    const done = await inside(async (clinic) => {
+      const { codeAnswers } = (await clinic.opened()).gateway
+      const caller = { clientId: 'operator', name: 'operator', role: 'operator' as const, purpose: 'HOPERAT' }
+      return codeAnswers.answer(
+        { table: 'coding-system', code: 'ACMERX', target },
+        { caller: { ...caller, scopes: [], actors: [], grants: [] }, requestId: crypto.randomUUID() },
+      )
+    })
+    expect(done).toMatchObject({ resumed: 1, waiting: 0, withPeople: 0 })
+    await settled()
+    const orders = await received('MedicationRequest')
+    expect(orders).toHaveLength(3)
+    expect(JSON.stringify(orders)).toContain(target.code)
+  })
 })
