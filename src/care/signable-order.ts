@@ -90,6 +90,13 @@ const rules: readonly SigningRule[] = [
     }),
   ),
   {
+    // NHS EPS counts issues, 1 to 99; the first is no repeat (R5).
+    detail: 'too-many-repeats',
+    text: 'An order is repeated 98 times at the most.',
+    expression: 'MedicationRequest.dispenseRequest.numberOfRepeatsAllowed',
+    holds: ({ dispenseRequest }) => (dispenseRequest?.numberOfRepeatsAllowed ?? 0) <= 98,
+  },
+  {
     // What stands elsewhere may change after it was signed.
     detail: 'medication-elsewhere',
     text: 'What is prescribed must stand in the order itself: a concept, or a contained Medication, with its name.',

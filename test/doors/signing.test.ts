@@ -291,6 +291,79 @@ describe('a draft is not signed', () => {
     expect(await refusals((await draft('nowhere', { pharmacy: undefined })).order)).toEqual(['incomplete'])
   })
 
+  /** A draft that the prescriber wrote over FHIR, like one that can be signed but for these changes. */
+  async function written(changes: object): Promise<string> {
+    const { body } = await doctor.request('GET', `/fhir/${template}`)
+    const { id: _id, meta: _meta, ...content } = body
+    const made = await doctor.request('POST', '/fhir/MedicationRequest', { ...content, ...changes })
+    expect(made.status, made.text).toBe(201)
+    return (made.headers.get('location') ?? '').replace(/^.*\/fhir\//, '').replace(/\/_history.*/, '')
+  }
+  let template = ''
+  beforeAll(async () => {
+    template = (await draft('template')).order
+  })
+
+  it('but for these reasons: as it stands it is', async () => {
+    expect((await sign(await written({}))).status).toBe(200)
+  })
+
+  const yesterday = new Date(Date.now() - 2 * 86_400_000).toISOString().slice(0, 10)
+  const repeats = (count: number) => ({
+    dispenseRequest: { numberOfRepeatsAllowed: count, performer: { reference: 'Organization/any' } },
+  })
+  it.each<[string, string, object]>([
+    ['that is a proposal', 'not-an-order', { intent: 'proposal' }],
+    ['that is only reported', 'reported', { reportedBoolean: true }],
+    ['without a number', 'incomplete', { identifier: undefined }],
+    ['without saying whether it may be substituted', 'incomplete', { substitution: undefined }],
+    [
+      'with a dosage that has no text',
+      'incomplete',
+      { dosageInstruction: [{ text: 'daily' }, { sequence: 2 }] },
+    ],
+    [
+      'whose medication stands elsewhere',
+      'medication-elsewhere',
+      { medicationCodeableConcept: undefined, medicationReference: { reference: 'Medication/m' } },
+    ],
+    [
+      'whose medication has a code only',
+      'medication-elsewhere',
+      { medicationCodeableConcept: { coding: [{ code: '1' }] } },
+    ],
+    ['with 99 repeats', 'too-many-repeats', repeats(99)],
+    [
+      'whose time is over',
+      'expired',
+      { dispenseRequest: { ...repeats(1).dispenseRequest, validityPeriod: { end: yesterday } } },
+    ],
+    [
+      'whose review is overdue',
+      'review-overdue',
+      {
+        extension: [
+          {
+            url: 'https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-MedicationRepeatInformation',
+            extension: [{ url: 'authorisationExpiryDate', valueDateTime: yesterday }],
+          },
+        ],
+      },
+    ],
+  ])('%s: %s', async (_, code, changes) => {
+    expect(await refusals(await written(changes))).toEqual([code])
+  })
+
+  it('by somebody who has left, whoever asks', async () => {
+    const made = await scene.platform.request('POST', '/fhir/Practitioner', {
+      resourceType: 'Practitioner',
+      active: false,
+    })
+    const order = await written({ requester: { reference: `Practitioner/${made.body.id}` } })
+    const answer = await doctor.request('GET', `/fhir/${order}/$signable`)
+    expect(codesOf(answer)).toEqual(['prescriber-inactive'])
+  })
+
   it('for somebody who has died', async () => {
     const { order } = await draft('late', {
       patient: {
