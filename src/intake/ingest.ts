@@ -2,13 +2,13 @@ import type { Act, Audit } from '#core/act.ts'
 import type { Caller } from '#core/caller.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Access } from '#core/decision.ts'
-import type { Destination } from '#core/destination.ts'
 import { Failure, type FailureKind, type Issue } from '#core/failure.ts'
 import type { Flow, Party } from '#core/flow.ts'
 import type { Artifacts, Clock, Store, Vault } from '#core/ports.ts'
 import { type Reference, type Resource, referenceTo, versionReferenceTo } from '#core/resource.ts'
 import { type FieldCoverage, type IgnoreTable, watchReads } from '#formats/hl7v2/coverage.ts'
 import type { SourceTree } from '#formats/hl7v2/source.ts'
+import { createDestinations } from './destinations.ts'
 import { resolveEarlier } from './earlier.ts'
 import { coverageOf, ignoreTable } from './field-coverage.ts'
 import { withFollowUps } from './follow-up.ts'
@@ -78,6 +78,7 @@ export function createIntake(ports: IntakePorts): Intake {
   const { store, access, audit, vault, clock, transformer, validator } = ports
   const parties = createParties({ store, vault })
   const turns = createTurns()
+  const destinations = createDestinations(store)
 
   function understand({ flow, body, caller, timeZone }: Message): Understood {
     const gate = access.gate(caller, 'create', flow.primary)
@@ -131,9 +132,6 @@ export function createIntake(ports: IntakePorts): Intake {
     const following = { caller, messageId: understood.messageId, at }
     const followed = await withFollowUps({ store, access, vault }, placed.writes, following)
     const mapped = followed.results.map(({ resource }) => resource)
-    const destinations = (await store.registrations('destination')).map(
-      ({ json }) => JSON.parse(json) as Destination,
-    )
     return {
       parties: references,
       stubs: strangers.map((resource) => ({ resource, version: 1, updated: at })),
@@ -147,7 +145,7 @@ export function createIntake(ports: IntakePorts): Intake {
       drafts: resources.filter(({ resourceType }) => resourceType !== 'Provenance'),
       allowed,
       fields: understood.coverage?.(ignoreTable(ports.ignored, flow.mapping)),
-      deliveries: receiversOf(destinations, flow.receivers, mapped),
+      deliveries: receiversOf(await destinations(), flow.receivers, mapped),
     }
   }
 
