@@ -58,11 +58,11 @@ function readDocument(body: Uint8Array, { timeZone }: ReadContext): DocumentMess
   return { ...tree, timeZone, facility, TXA: named('TXA'), OBX: named('OBX'), CON: named('CON') }
 }
 
-function partiesOf({ facility, PID, TXA: [txa] }: DocumentMessage): Party[] {
+function partiesOf({ facility, MSH, PID, TXA: [txa] }: DocumentMessage): Party[] {
   return [
     PID && patientParty(facility, PID),
     documentAuthor(facility, 'sender', txa),
-    ...documentRecipients(facility, 'recipient', txa),
+    ...documentRecipients(facility, 'recipient', { MSH, txa }),
   ].filter((party) => party !== undefined)
 }
 
@@ -152,14 +152,14 @@ function needsOfNumbers({ trigger, PID, TXA }: DocumentMessage): Need[] {
   ]
 }
 
-function needsOfContent({ facility, TXA: [txa], OBX }: DocumentMessage): Need[] {
-  const recipients = documentRecipients(facility, 'recipient', txa)
+function needsOfContent({ facility, MSH, TXA: [txa], OBX }: DocumentMessage): Need[] {
+  const recipients = documentRecipients(facility, 'recipient', { MSH, txa })
   return [
     [documentAuthor(facility, 'sender', txa), 'TXA-9', 'Who wrote it is required, by identifier'],
     [
       recipients.length > 0 && fieldOf(txa, 23).every((copy) => copy._1),
       'TXA-23',
-      'Whom it is for is required, each by identifier',
+      'Whom it is for is required, each by identifier, or a receiving facility (MSH-6)',
     ],
     [OBX.some((obx) => fieldOf(obx, 5).length > 0), 'OBX-5', 'What it says is required'],
   ]

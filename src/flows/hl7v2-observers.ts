@@ -43,10 +43,18 @@ export function resultRecipients(
   )
 }
 
-/** Those to whom a document goes: TXA-23, and as of version 2.7 whom a PRT names for copies, a person or an organization. */
-export function documentRecipients(facility: string, slot: string, txa: SourceSegment | undefined): Party[] {
+/**
+ * Those to whom a document goes: TXA-23, and as of version 2.7 whom a PRT names for copies, a person or an organization;
+ * where nobody is named, the facility that the message is addressed to (MSH-6).
+ */
+export function documentRecipients(
+  facility: string,
+  slot: string,
+  { MSH, txa }: { MSH: SourceSegment; txa: SourceSegment | undefined },
+): Party[] {
   const copies = fieldOf(txa, 23).map((person) => practitionerParty(facility, slot, person))
-  return eachOnce(slot, [...copies, ...participantParties(facility, slot, txa, ['RCT'])])
+  const named = eachOnce(slot, [...copies, ...participantParties(facility, slot, txa, ['RCT'])])
+  return named.length > 0 ? named : eachOnce(slot, [facilityParty(facility, slot, fieldOf(MSH, 6)[0])])
 }
 
 /** Who speaks in a document: its originator (TXA-9, else TXA-5), else whom a PRT names as its author or sender. */
@@ -129,7 +137,7 @@ function organizationParty(facility: string, slot: string, value: SourceRepetiti
   return { slot, type: 'Organization', identifier, stub: stub as Resource }
 }
 
-/** HD of the sending facility: by its universal id, else by the name it goes by here. */
+/** HD of a facility (MSH-4, MSH-6): by its universal id, else by the name it goes by here. */
 function facilityParty(
   facility: string,
   slot: string,
