@@ -1,6 +1,12 @@
 import type { MedicationRequest, Provenance, Signature } from 'fhir/r4'
 import type { Store } from '#core/ports.ts'
-import { type Identified, type Reference, referenceTo, versionReferenceTo } from '#core/resource.ts'
+import {
+  type Identified,
+  type Reference,
+  referenceTo,
+  versionOf,
+  versionReferenceTo,
+} from '#core/resource.ts'
 import type { CarePorts } from './change.ts'
 import { base64Of, isSignedBy, readDetached, textOf } from './detached-signature.ts'
 import { all } from './order-file.ts'
@@ -94,6 +100,7 @@ type Ports = Pick<CarePorts, 'parse'> & {
  */
 export async function signatureFaultOf(ports: Ports, order: Order): Promise<SignatureFault | undefined> {
   if (order.status === 'draft') return 'not-signed'
+  if (versionOf(order) === 1) return undefined
   const first = await ports.store.readVersion('MedicationRequest', order.id, 1)
   if (first && !first.deleted && (ports.parse(first.json) as Order).status !== 'draft') return undefined
   const records = await all<Provenance>(ports, 'Provenance', {
