@@ -2,7 +2,8 @@ import type { Extension, QuestionnaireResponse, QuestionnaireResponseItem } from
 import { sameValue } from '#care/same-value.ts'
 import { Failure } from '#core/failure.ts'
 import type { Identified, Resource } from '#core/resource.ts'
-import { extensionsOf, isOlder, sourceTime, sourceTimeOf } from './source-time.ts'
+import { sourceTimeUrl } from '#formats/hl7v2/said.ts'
+import { extensionsOf, isOlder, sourceTimeOf } from './source-time.ts'
 
 type Item = QuestionnaireResponseItem
 
@@ -47,7 +48,7 @@ function statusOf(
 
 /** Each item says for itself when it was written, while two messages are compared. */
 function dated({ item = [], extension }: { item?: Item[]; extension?: Extension[] }): Item[] {
-  const time = extension?.filter(({ url }) => url === sourceTime) ?? []
+  const time = extension?.filter(({ url }) => url === sourceTimeUrl) ?? []
   return item.map((each) => {
     const own = Number.isNaN(sourceTimeOf(each)) ? extensionsOf(each, { extension: time }) : {}
     const next: Item = { ...each, ...own }
@@ -58,7 +59,7 @@ function dated({ item = [], extension }: { item?: Item[]; extension?: Extension[
 /** Said of an item only where it differs from the time of the whole. */
 function undated(item: Item, time: number): Item {
   const { extension = [], ...rest } = item
-  const kept = sourceTimeOf(item) === time ? extension.filter(({ url }) => url !== sourceTime) : extension
+  const kept = sourceTimeOf(item) === time ? extension.filter(({ url }) => url !== sourceTimeUrl) : extension
   const below = item.item ? { item: item.item.map((each) => undated(each, time)) } : {}
   return { ...rest, ...(kept.length > 0 ? { extension: kept } : {}), ...below }
 }

@@ -1,10 +1,11 @@
 import type { Identifier, Patient } from 'fhir/r4'
 import { Failure } from '#core/failure.ts'
 import type { Identified } from '#core/resource.ts'
+import { sourceTimeUrl } from '#formats/hl7v2/said.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { patientParty } from './hl7v2-people.ts'
 import type { PatientMessage, PatientRecord } from './patient-record.ts'
-import { extensionsOf, isOlder, sourceTime } from './source-time.ts'
+import { extensionsOf, isOlder } from './source-time.ts'
 
 type Record = Identified<Patient>
 
@@ -58,7 +59,7 @@ function merged(standing: Record, incoming: Record, PID: SourceSegment): Record 
   const telecom = telecomOf(standing, incoming, PID)
   delete next.telecom
   if (telecom.length > 0) next.telecom = telecom
-  const time = incoming.extension?.filter(({ url }) => url === sourceTime) ?? []
+  const time = incoming.extension?.filter(({ url }) => url === sourceTimeUrl) ?? []
   return { ...next, ...extensionsOf(standing, { extension: time }) }
 }
 

@@ -1,16 +1,14 @@
 import type { Extension, Task } from 'fhir/r4'
 import type { Resource } from '#core/resource.ts'
-
-/** When the system that keeps it recorded what stands here: EVN-2, else MSH-7 (HL7 v2.9 §3.3.1, §2.13.9.7). */
-export const sourceTime = 'https://postern.health/fhir/StructureDefinition/source-time'
+import { sourceTimeUrl } from '#formats/hl7v2/said.ts'
 
 interface Told {
   extension?: Extension[]
 }
 
-/** Milliseconds since the epoch; NaN where nobody says. */
+/** When its own system recorded what stands here (EVN-2, else MSH-7): milliseconds since the epoch; NaN for nobody says. */
 export function sourceTimeOf({ extension }: Told): number {
-  return Date.parse(extension?.find(({ url }) => url === sourceTime)?.valueDateTime ?? '')
+  return Date.parse(extension?.find(({ url }) => url === sourceTimeUrl)?.valueDateTime ?? '')
 }
 
 /**

@@ -7,8 +7,8 @@ import {
 } from '#flows/hl7v2-datatypes.ts'
 import { segmentsNamed } from '#flows/hl7v2-observers.ts'
 import { fieldOf } from '#flows/hl7v2-people.ts'
-import { sourceTime } from '#flows/source-time.ts'
 import { fhirDate, fhirDateTime } from '#formats/hl7v2/date-time.ts'
+import { sourceTimeUrl } from '#formats/hl7v2/said.ts'
 import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
 
 /**
@@ -49,7 +49,7 @@ export const hl7v2Functions = {
     )
     const told = fhirDateTime(text ?? '', timeZone)
     if (told === undefined) return undefined
-    return { url: sourceTime, valueDateTime: Date.parse(told) > Date.parse(received) ? received : told }
+    return { url: sourceTimeUrl, valueDateTime: Date.parse(told) > Date.parse(received) ? received : told }
   },
 }
 

@@ -7,7 +7,7 @@ import { codingField, systemName, type Telling } from './coded.ts'
 import { composed, segmentOf } from './compose.ts'
 import { dtm, type Envelope, entity, headerSegment, noteSegments, requireWritable } from './dialect.ts'
 import { patientSegment } from './order-people.ts'
-import { createSaid, detailsUrl, requireNoModifiers, restNotes, type Said } from './said.ts'
+import { createSaid, detailsUrl, requireNoModifiers, restNotes, type Said, sourceTimeUrl } from './said.ts'
 
 /** What one outbound set of answers is made of. */
 export interface AnswersValues extends Envelope {
@@ -122,6 +122,7 @@ function extensionNotes(extensions: readonly Extension[], said: Said): string[] 
     const name = /^https:\/\/postern\.health\/fhir\/StructureDefinition\/([a-z-]+)$/.exec(extension.url)?.[1]
     if (name === undefined || extension.url === detailsUrl) return []
     said.say(`extension[${index}]`)
+    if (extension.url === sourceTimeUrl) return []
     return restNotes([...namedLeaves(extension, name)])
   })
 }

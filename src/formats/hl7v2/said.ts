@@ -38,6 +38,9 @@ export function restNotes(rest: readonly Left[]): string[] {
 /** What an OBX said beside its value, kept beside the answer it became. */
 export const detailsUrl = 'https://postern.health/fhir/StructureDefinition/observation-details'
 
+/** When our source said what stands here: ours to compare by. What we send says when we send it, in MSH-7. */
+export const sourceTimeUrl = 'https://postern.health/fhir/StructureDefinition/source-time'
+
 /**
  * Throws Failure `unsupported` for an element that changes the meaning of others: a note beside them would not do.
  * Those whose path is of the form `sayable` have a field.
@@ -55,7 +58,7 @@ function* leavesOf(value: unknown, path: string, told: ReadonlySet<string>): Gen
   if (text !== undefined) yield { path, text }
   else if (Array.isArray(value)) {
     for (const [index, item] of value.entries()) yield* leavesOf(item, `${path}[${index}]`, told)
-  } else {
+  } else if ((value as { url?: unknown }).url !== sourceTimeUrl) {
     for (const [name, item] of Object.entries(value as object))
       yield* leavesOf(item, path === '' ? name : `${path}.${name}`, told)
   }

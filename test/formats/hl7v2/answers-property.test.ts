@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { Hl7v2Dialect } from '#core/destination.ts'
 import { observationResult } from '#flows/observation-result.ts'
 import { writeAnswersMessage } from '#formats/hl7v2/answers-message.ts'
+import { sourceTimeUrl } from '#formats/hl7v2/said.ts'
 import { replay } from '../../flows/replay.ts'
 import { answersOf } from './generated-answers.ts'
 import { plain } from './noted.ts'
@@ -51,11 +52,13 @@ function meant(response: QuestionnaireResponse): unknown {
   })
 }
 
-/** Without what held nothing but the note on the canonical. */
+/** Without what held nothing but the note on the canonical, and when it was sent. */
 function told(response: QuestionnaireResponse): QuestionnaireResponse {
   const { extension = [], ...rest } = response
   const canonical = `FHIR questionnaire: ${response.questionnaire}`
-  const left = extension.filter(({ extension: parts = [] }) => parts[0]?.valueString !== canonical)
+  const left = extension.filter(
+    ({ url, extension: parts = [] }) => url !== sourceTimeUrl && parts[0]?.valueString !== canonical,
+  )
   return left.length > 0 ? { ...rest, extension: left } : rest
 }
 

@@ -16,6 +16,7 @@ import { observationResult } from '#flows/observation-result.ts'
 import { writeAnswersMessage } from '#formats/hl7v2/answers-message.ts'
 import { writeCommunicationMessage } from '#formats/hl7v2/communication-message.ts'
 import { writeDispenseMessage } from '#formats/hl7v2/dispense-message.ts'
+import { sourceTimeUrl } from '#formats/hl7v2/said.ts'
 import { pretty, readFixture, replay } from '../../flows/replay.ts'
 
 const dialect: Hl7v2Dialect = {
@@ -151,9 +152,11 @@ it('answers with groups, files, bounds and remarks go out as ORU^R01 and come ba
     await replay(observationResult, readFixture('observation-result', 'follow-up-and-report.in.hl7')),
     'QuestionnaireResponse',
   )
+  const dated = [{ url: sourceTimeUrl, valueDateTime: '2026-01-01T00:00:00Z' }]
+  const item = there.item?.map((each) => ({ ...each, extension: [...(each.extension ?? []), ...dated] }))
   const text = writeAnswersMessage({
     ...envelope,
-    response: there,
+    response: { ...there, ...(item ? { item } : {}) },
     questionnaire: followUp,
     patient,
     author: doctor,
@@ -166,8 +169,11 @@ it('answers with groups, files, bounds and remarks go out as ORU^R01 and come ba
     'QuestionnaireResponse',
   )
   const { extension: _canonical, author: _a, ...answers } = back
-  const { author: _b, ...asked } = there
+  const { extension: _told, author: _b, ...asked } = there
   expect(withoutIdentity(answers)).toBe(withoutIdentity(asked))
+  // When we were told it is ours to know.
+  expect(JSON.stringify(there.extension)).toContain('source-time')
+  for (const words of ['source-time', '2026-01-01', '20260101']) expect(text).not.toContain(words)
 })
 
 it('an eligibility result tells its outcome and price by their names, and who answered', async () => {
