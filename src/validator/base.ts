@@ -24,6 +24,8 @@ interface Compiler {
   /** Constraints by the path of the element they stand at. */
   invariants: ReadonlyMap<string, Check>
   profiled: Profiled
+  /** What all resources have in common, compiled when the first of a type that is not served is met. */
+  foreign?: Check
 }
 
 /** Where profiles come in: what the base asks for while it walks. */
@@ -62,7 +64,32 @@ function checkResource(compiler: Compiler, value: unknown, report: Report, asked
     noteAt(report, 'resourceType', 'structure', 'resourceType must be a resource type of FHIR R4.')
   } else if (report.path.length === 1) {
     noteAt(report, 'resourceType', 'not-supported', 'This type of resource is not served here.')
+  } else {
+    checkForeign(compiler, value, report)
   }
+}
+
+/** What a type that is not served has in common with all: in a Bundle it may contain what we know. */
+function checkForeign(compiler: Compiler, value: Record<string, unknown>, report: Report): void {
+  const outer = enterResource(value, report)
+  compiler.foreign ??= compileMembers(elementMembers(compiler, commonElements, 'DomainResource'), {
+    isResource: true,
+    element: lazyType(compiler, 'Element'),
+  })
+  const common = Object.entries(value).filter(([name]) => Object.hasOwn(commonElements, name))
+  compiler.foreign(Object.fromEntries([...common, ['resourceType', value.resourceType]]), report)
+  Object.assign(report, outer)
+}
+
+/** https://hl7.org/fhir/R4/domainresource.html. A Binary, a Bundle or Parameters has fewer of them, and is known. */
+const commonElements: ElementEntries = {
+  id: '0..1 id',
+  meta: '0..1 Meta',
+  implicitRules: '0..1 uri',
+  text: '0..1 Narrative',
+  contained: '0..* Resource',
+  extension: '0..* Extension',
+  modifierExtension: '0..* Extension',
 }
 
 /** What a report knows of the resource it is in. */

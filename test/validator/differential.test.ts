@@ -17,7 +17,6 @@ const cases = parseJson(
 const onlyThey: Record<string, string> = {
   'schema mr-covid-bnd1':
     'a Measure in a Bundle: its type is not served, and what is not served is not looked into',
-  'medplum bundle-ea-testcase': 'a List within a type that is not served, likewise',
 }
 
 /** What we refuse and they do not: classes of faults that a peer does not look for, or not everywhere, and why. */

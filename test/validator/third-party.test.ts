@@ -32,10 +32,10 @@ describe("HL7's own validator cases", () => {
     expect(Object.keys(explained).length).toBeLessThanOrEqual(3)
   })
 
-  it('find at least 68 % of what is invalid, terminology servers and package registries apart', () => {
+  it('find at least 70 % of what is invalid, terminology servers and package registries apart', () => {
     expect(invalid.length).toBeGreaterThan(40)
     const missed = invalid.filter((one) => !flags(one)).map(({ name }) => name)
-    expect(1 - missed.length / invalid.length, missed.join('\n')).toBeGreaterThanOrEqual(0.68)
+    expect(1 - missed.length / invalid.length, missed.join('\n')).toBeGreaterThanOrEqual(0.7)
   })
 })
 
