@@ -4,10 +4,17 @@ import type { Identified } from '#core/resource.ts'
 import { sourceTimeUrl } from '#formats/hl7v2/said.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { patientParty } from './hl7v2-people.ts'
-import type { PatientMessage, PatientRecord } from './patient-record.ts'
+import type { PatientMessage } from './patient-record.ts'
 import { extensionsOf, isOlder } from './source-time.ts'
 
 type Record = Identified<Patient>
+type Number = Pick<Identifier, 'system' | 'value'>
+
+/** One patient of the message, and the number that its record was found by. */
+interface Told {
+  PID: SourceSegment
+  number: Number
+}
 
 /**
  * What a message changes of a patient (HL7 v2.9 §2.5.3.2, and ADT's snapshot of fields): a field that was sent replaces what
@@ -22,7 +29,7 @@ export function revisePatient(
   if (standing.resourceType !== 'Patient' || incoming.resourceType !== 'Patient') return standing
   const record = recordOf(source, incoming)
   if (!record) return replacedBy(standing, incoming)
-  const told = isOlder(incoming, standing) ? standing : merged(standing, incoming, record.PID)
+  const told = isOlder(incoming, standing) ? standing : merged(standing, incoming, record)
   const links = newLinks(standing, incoming)
   return links.length > 0 ? { ...told, link: [...(standing.link ?? []), ...links] } : told
 }
@@ -45,8 +52,11 @@ const groups: readonly {
   { segment: 'NK1', fields: [2, 3], elements: ['contact'] },
 ]
 
-function merged(standing: Record, incoming: Record, PID: SourceSegment): Record {
-  const next: Record = { ...standing, identifier: identifiersOf(standing, incoming) }
+function merged(standing: Record, incoming: Record, { PID, number }: Told): Record {
+  const next: Record = {
+    ...standing,
+    identifier: identifiersOf(standing, toldOf(standing, incoming, number)),
+  }
   const from = incoming as unknown as { [element: string]: unknown }
   for (const { segment, fields, elements } of groups) {
     const isTold = elements.some((element) => from[element] !== undefined)
@@ -75,13 +85,25 @@ function telecomOf(standing: Record, incoming: Record, PID: SourceSegment): NonN
   return [...told, ...keptOf(false, [13, 40]), ...keptOf(true, [14])]
 }
 
-/** What this message tells of takes the place of what has its system and kind; the rest is of others. */
-function identifiersOf(standing: Record, incoming: Record): Identifier[] {
+const kindOf = ({ system, type }: Identifier) => `${system}|${type?.coding?.[0]?.code}`
+
+const same = (one: Number, other: Number) => one.system === other.system && one.value === other.value
+
+/**
+ * The numbers that are this record's. A message may name it by the number of a record that was merged into it: that one
+ * stays where it stands, or it would take the place of the number by which this one is known.
+ */
+function toldOf({ link, identifier }: Record, incoming: Record, number: Number): Identifier[] {
   const told = incoming.identifier ?? []
-  const kindOf = ({ system, type }: Identifier) => `${system}|${type?.coding?.[0]?.code}`
+  const isSurvivor = link?.some(({ type }) => type === 'replaces')
+  if (!isSurvivor || identifier?.some((each) => same(each, number))) return told
+  const former = told.find((each) => same(each, number))
+  return told.filter((each) => !former || kindOf(each) !== kindOf(former))
+}
+
+/** What this message tells of takes the place of what has its system and kind; the rest is of others. */
+function identifiersOf(standing: Record, told: Identifier[]): Identifier[] {
   const kinds = new Set(told.map(kindOf))
-  const same = (one: Identifier, other: Identifier) =>
-    one.system === other.system && one.value === other.value
   const others = (standing.identifier ?? []).filter(
     (each) => !told.some((one) => same(one, each)) && (each.use === 'old' || !kinds.has(kindOf(each))),
   )
@@ -93,12 +115,13 @@ function isDeleted(segments: readonly SourceSegment[], field: number): boolean {
 }
 
 /** The record of the message that this one was made of; none for what is replaced, which no PID speaks of. */
-function recordOf({ facility, records }: PatientMessage, incoming: Record): PatientRecord | undefined {
+function recordOf({ facility, records }: PatientMessage, incoming: Record): Told | undefined {
   if (incoming.active === false) return undefined
-  return records.find(({ PID }) => {
-    const { system, value } = patientParty(facility, PID)?.identifier ?? {}
-    return incoming.identifier?.some((each) => each.system === system && each.value === value)
+  const told = records.flatMap(({ PID }): Told[] => {
+    const number = patientParty(facility, PID)?.identifier
+    return number ? [{ PID, number }] : []
   })
+  return told.find(({ number }) => incoming.identifier?.some((each) => same(each, number)))
 }
 
 function newLinks(standing: Record, incoming: Record): NonNullable<Patient['link']> {

@@ -295,3 +295,45 @@ it('a link that only one record tells of is none', async () => {
   expect(put.status).toBe(200)
   expect(await seen(scene.ehr, `Communication?patient=${one}`)).not.toContain(about)
 })
+
+it('a message by the former number leaves the survivor the number it is known by', async () => {
+  const [survivor] = [await patient('S-50'), await patient('O-50')]
+  const told = (number: string, name: string) =>
+    send(
+      [
+        `MSH|^~\\&|ADT|NORTHSIDE|POSTERN|HUB|20260106090000-0600||ADT^A08|UPD-${name}|P|2.5.1`,
+        `PID|1||${number}^^^NORTHSIDE&2.16.840.1.113883.19.5&ISO^MR||${name}`,
+      ].join('\r'),
+    )
+  await told('S-50', 'FIRST')
+  await send(merge(['S-50', 'O-50']))
+  for (const [number, name] of [
+    ['O-50', 'SECOND'],
+    ['S-50', 'THIRD'],
+  ] as const) {
+    expect((await told(number, name)).text).toContain('MSA|AA|')
+    const { body } = await scene.platform.request('GET', `/fhir/${survivor}`)
+    expect(body.name).toEqual([{ family: name }])
+    expect(body.identifier.map(({ value }: { value: string }) => value)).toEqual(['S-50'])
+  }
+})
+
+it('a dispense on an order of the replaced record is taken by the number of either', async () => {
+  const orders = orderScene(scene)
+  const former = [await patient('S-51'), await patient('O-51')][1]
+  const order = fixture('prescription-order/us-simple.in.hl7')
+    .replace('RDE-20260105-0001', 'RDE-M51')
+    .replaceAll('RX-88001', 'RX-M51')
+    .replace('MRN-4711', 'O-51')
+  expect(await orders.post(scene.platform, order)).toContain('MSA|AA|')
+  await send(merge(['S-51', 'O-51']))
+  for (const number of ['S-51', 'O-51']) {
+    const told = fixture('dispense/us-dispensed.in.hl7')
+      .replace(/RDS-20260107-\d+/, `RDS-${number}`)
+      .replaceAll('RX-88001', 'RX-M51')
+      .replace('MRN-4711', number)
+    expect(await orders.post(scene.pharmacy, told)).toContain('MSA|AA|')
+  }
+  const found = await scene.ehr.request('GET', `/fhir/MedicationDispense?patient=${former}`)
+  expect(resourcesOf(found.body).map(({ subject }) => subject.reference)).toEqual([former, former])
+})
