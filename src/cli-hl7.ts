@@ -17,18 +17,24 @@ import type { SourceTree } from '#formats/hl7v2/source.ts'
 import { readArtifacts } from '#intake/artifact-folder.ts'
 import { fieldCoverage, ignoreTable } from '#intake/field-coverage.ts'
 import { createTransformer } from '#intake/transform.ts'
-
-export interface Hl7CommandPorts {
-  say(value: unknown, text: string): void
-  /** Who works here. */
-  commandLine: Caller
-}
+import type { CommandTools } from './cli-audit.ts'
 
 const home = join(import.meta.dirname, '..')
 
-/** `postern hl7 …`: HL7 v2 for the people who run the interface. Needs no clinic and stores nothing. */
-export function addHl7Commands(program: Command, { say, commandLine }: Hl7CommandPorts): void {
+/** `postern hl7 …`: HL7 v2 for the people who run the interface. */
+export function addHl7Commands(program: Command, { withClinic, say, commandLine }: CommandTools): void {
   const hl7 = program.command('hl7').description('HL7 v2 messages')
+  hl7
+    .command('sent <client> <message>')
+    .description('a message as this client sent it, byte for byte, by the message id of its receipt')
+    .action((sender: string, messageId: string) =>
+      withClinic(async ({ gateway }) => {
+        const by = { caller: commandLine, requestId: crypto.randomUUID() }
+        const bytes = await gateway.sentMessages.find({ sender, messageId }, by)
+        if (!bytes) throw new Failure('not-found', 'No message of this client and id was taken in')
+        process.stdout.write(bytes)
+      }),
+    )
   hl7
     .command('explain <file>')
     .description('a message as a tree with names and values, and what the mapping makes of each field')

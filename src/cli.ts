@@ -216,7 +216,7 @@ function words(text: string | undefined, separator: string): string[] {
 
 addConsentCommands(program, { withClinic, say, commandLine })
 addDeliveryCommands(program, { withClinic, say, commandLine, looked, readJson })
-addHl7Commands(program, { say, commandLine })
+addHl7Commands(program, { withClinic, say, commandLine })
 addAuditCommands(program, { withClinic, say, commandLine })
 addIssuerCommands(program, { withClinic, say, commandLine })
 addMapCommands(program, { withClinic, say, commandLine, looked })

@@ -40,6 +40,7 @@ import { createShelf, type Shelf } from '#intake/artifact-shelf.ts'
 import { type CodeAnswers, createCodeAnswers } from '#intake/code-answers.ts'
 import { createIntake, type Intake } from '#intake/ingest.ts'
 import { createResumption, type Resumption } from '#intake/resume.ts'
+import { createSentMessages, type SentMessages } from '#intake/sent-message.ts'
 import { createTransformer, type TransformPorts } from '#intake/transform.ts'
 import { createWorkshop, type Workshop } from '#intake/workshop.ts'
 import type { Channels } from '#outbound/channels.ts'
@@ -90,6 +91,7 @@ export interface Gateway {
   /** Proofs from the log, and its tiles. */
   prover: Prover
   intake: Intake
+  sentMessages: SentMessages
   /** Mappings and code tables, and where they are changed. */
   shelf: Shelf
   workshop: Workshop
@@ -260,6 +262,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     log,
     prover,
     intake,
+    sentMessages: createSentMessages({ store, vault, audit, clock }),
     shelf,
     workshop,
     codeAnswers,

@@ -23,6 +23,7 @@ import type { Preview } from './preview.ts'
 import { requireProfiles } from './profile-gate.ts'
 import type { Answered, KeptReceipt, Receipt } from './receipt.ts'
 import { receiversOf } from './receivers.ts'
+import { sentMessageWrite } from './sent-message.ts'
 import type { Transformer } from './transform.ts'
 import { createTurns, patientKeys } from './turns.ts'
 import { unmatchedWarning, waiting } from './unmatched.ts'
@@ -198,9 +199,14 @@ export function createIntake(ports: IntakePorts): Intake {
           deliveries: deliveries.map(({ id }) => id),
         })
       : []
+    const sentMessage = { sender: caller.clientId, messageId: understood.messageId }
+    const kept =
+      flow.door.kind === 'hl7v2'
+        ? [sentMessageWrite(vault, sentMessage, { body, patient: patients[0], at })]
+        : []
     const { leaves } = await store.commit({
       audit: entries,
-      writes: [...made.stubs, ...made.followed.results, ...held, ...made.followed.writes],
+      writes: [...made.stubs, ...made.followed.results, ...held, ...kept, ...made.followed.writes],
       nonces: made.followed.nonces,
       deliveries: sent,
       receipt: { ...receiptKeyOf(message, understood), answer: JSON.stringify(receipt), at },
