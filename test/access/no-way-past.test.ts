@@ -93,6 +93,11 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
       'reads the messages that wait for a code, which intake kept itself; tells their codes without whose they are',
   },
   {
+    files: /^src\/intake\/sent-message\.ts$/,
+    decides: /outcomeText: 'message as it was sent'/,
+    because: 'gives the command line, whose office holds the keys, a message as it came, and tells the log',
+  },
+  {
     files: /^src\/intake\/parties\.ts$/,
     decides: /references\[party\.slot\]/,
     because:
