@@ -29,6 +29,8 @@ export interface OutsideToken {
 }
 
 const skewSeconds = 30
+/** It stands in the audit log as part of a URN. */
+const tokenIds = /^[\x21-\x7e]{1,255}$/
 /** No sign-in is good for longer, however often its tokens are renewed (ACC16). */
 const maxSessionMs = 12 * 3_600_000
 
@@ -45,15 +47,17 @@ export async function verifyOutside(
   const registration = await issuerOf(ports.store, issuer)
   if (!registration?.active) throw notBelieved()
   const claims = await verifySignature(token, registration, ports)
-  const { iat = 0, exp = 0 } = claims
+  const { iat = 0, exp = 0, jti } = claims
   if (exp - iat > registration.lifetime) throw notBelieved('it lives longer than was agreed')
+  if (iat > ports.clock.now() / 1000 + skewSeconds) throw notBelieved('it was made in the future')
+  if (typeof jti !== 'string' || !tokenIds.test(jti)) throw notBelieved('its jti is no plain text')
   const app = claims.client_id ?? claims.azp
   if (typeof app !== 'string' || !registration.apps.includes(app)) throw notBelieved('not from this app')
   const role = roleOf(claims, registration)
   const person = role && (await findPerson(claims, role, registration, ports))
   if (!person) throw notBelieved('its person or role is not known here')
   const signIn = signInOf(claims, person.reference, registration, ports.clock.now())
-  const boundTo = (claims.cnf as { jkt?: unknown } | undefined)?.jkt
+  const boundTo = bindingOf(claims)
   requireStrength(role, signIn, boundTo)
   const scopes = intersect(scopesIn(claims), scopesOfPerson(role))
   if (scopes.length === 0) throw notBelieved('it holds no scope that this person may have')
@@ -67,13 +71,13 @@ export async function verifyOutside(
     actors: organization && isStaff(role) ? [organization, person.reference] : [person.reference],
     purpose,
     grants: isStaff(role) ? grants : [],
-    tokenId: String(claims.jti),
+    tokenId: jti,
     signIn,
     ...(network ? { network } : {}),
   }
   return {
     caller,
-    ...(typeof boundTo === 'string' ? { boundTo } : {}),
+    ...(boundTo === undefined ? {} : { boundTo }),
     issued: iat,
     expires: Math.min(exp * 1000, signIn.at + maxSessionMs),
   }
@@ -138,11 +142,19 @@ function signInOf(
   return { person, at, factors: isTwo ? 2 : 1 }
 }
 
+/** A token bound in a way that is not proven here (a certificate, RFC 8705) would be anybody's: it is nobody's. */
+function bindingOf({ cnf }: JWTPayload): string | undefined {
+  if (cnf === undefined) return undefined
+  const { jkt } = (cnf ?? {}) as { jkt?: unknown }
+  if (typeof jkt === 'string') return jkt
+  throw notBelieved('it is bound in another way than DPoP')
+}
+
 /** Staff come with two factors and a key of their own (J11, ACC14). */
-function requireStrength(role: PersonRole, { factors }: SignIn, boundTo: unknown): void {
+function requireStrength(role: PersonRole, { factors }: SignIn, boundTo: string | undefined): void {
   if (!isStaff(role)) return
   if (factors < 2) throw notBelieved('sign in with two factors')
-  if (typeof boundTo !== 'string') throw notBelieved('it must be bound to a key (DPoP)')
+  if (boundTo === undefined) throw notBelieved('it must be bound to a key (DPoP)')
 }
 
 function notBelieved(why?: string, cause?: unknown): Failure {

@@ -289,7 +289,9 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
 /** Whose token it says it is, unproven: good for choosing the keys to prove it with. */
 function issuerIn(token: string): string | undefined {
   try {
-    return decodeJwt(token).iss
+    // Whatever a stranger writes there: only a text can be looked up.
+    const { iss }: { iss?: unknown } = decodeJwt(token)
+    return typeof iss === 'string' ? iss : undefined
   } catch {
     return undefined
   }

@@ -96,6 +96,8 @@ describe('a token of another issuer is refused', () => {
   const seconds = now()
   it.each([
     ['of an issuer that nobody registered', { iss: 'https://stranger.example' }, {}],
+    ['of an issuer that is no text', { iss: { a: 1 } }, {}],
+    ['of an issuer that is true', { iss: true }, {}],
     ['for another audience', { aud: 'https://other.example' }, {}],
     [
       'for several audiences of which none is this one',
@@ -105,7 +107,12 @@ describe('a token of another issuer is refused', () => {
     ['of an app that was not agreed', { client_id: 'game' }, {}],
     ['that has expired', { iat: seconds - 900, exp: seconds - 60 }, {}],
     ['that lives longer than was agreed', { exp: seconds + 7200 }, {}],
+    ['made in the future', { iat: seconds + 600, exp: seconds + 900 }, {}],
     ['without jti', { jti: undefined }, {}],
+    ['with a jti that is no text', { jti: { a: 1 } }, {}],
+    ['with a jti of several words', { jti: 'two words' }, {}],
+    ['bound to a certificate, which nobody shows here', { cnf: { 'x5t#S256': 'x'.repeat(43) } }, {}],
+    ['bound to a thumbprint that is none', { cnf: { jkt: 5 } }, {}],
     ['without scope', { scope: undefined }, {}],
     ['with scopes of sign-in only', { scope: 'openid fhirUser' }, {}],
     ['with scopes of a system', { scope: 'system/*.rs' }, {}],
