@@ -2,7 +2,14 @@ import type { Subscription } from 'fhir/r4'
 import type { ClientRegistration } from '#core/caller.ts'
 import { Failure, type Issue } from '#core/failure.ts'
 import type { Identified } from '#core/resource.ts'
-import { destinationOf, isRegistered, payloadOf, wantedOf, withSubscriber } from '#core/subscription.ts'
+import {
+  destinationOf,
+  heartbeatOf,
+  isRegistered,
+  payloadOf,
+  wantedOf,
+  withSubscriber,
+} from '#core/subscription.ts'
 import { type CarePorts, type Change, type Consequences, writeOf } from './change.ts'
 
 /** May be sent whole resources, where it could also be told their names only. */
@@ -74,9 +81,7 @@ function checkSubscription(subscription: Subscription): Issue[] {
   if (channel.payload !== undefined && channel.payload !== 'application/fhir+json')
     note('Subscription.channel.payload', 'only application/fhir+json is sent')
   if (status === 'error') note('Subscription.status', 'error is said by the server: ask for requested or off')
-  const period = channel.extension?.find(({ url }) =>
-    url.endsWith('/backport-heartbeat-period'),
-  )?.valueUnsignedInt
+  const period = heartbeatOf(subscription)
   if (period !== undefined && period < shortestHeartbeat)
     note('Subscription.channel.extension', `a heartbeat period has at least ${shortestHeartbeat} seconds`)
   for (const header of channel.header ?? []) {

@@ -230,6 +230,17 @@ describe('a subscription', () => {
     expect(await ask({ heartbeat: 1 })).toEqual([422, 'invalid'])
   })
 
+  it('is refused with a heartbeat without pause, whatever other extension stands before it', async () => {
+    const { channel, ...rest } = subscriptionOf({})
+    const extension = [
+      { url: 'https://example.org/backport-heartbeat-period', valueUnsignedInt: 600 },
+      { url: `${backport}-heartbeat-period`, valueUnsignedInt: 0 },
+    ]
+    const asked = { ...rest, channel: { ...channel, extension } }
+    const { status } = await scene.ehr.request('POST', '/fhir/Subscription', asked)
+    expect(status).toBe(422)
+  })
+
   it('is its own client’s only, whoever it says it is', async () => {
     const forged = {
       url: 'https://postern.health/fhir/StructureDefinition/subscriber',
