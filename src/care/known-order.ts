@@ -5,7 +5,7 @@ import type { CarePorts } from './change.ts'
 
 /** Whether a caller may speak of an order. A platform reads nothing back; with its grant it is trusted with the orders it names. */
 export async function mayKnowOrder(
-  { access }: CarePorts,
+  { access }: Pick<CarePorts, 'access'>,
   stored: Identified<MedicationRequest>,
   caller: Caller,
 ): Promise<boolean> {

@@ -105,6 +105,8 @@ export interface OrderLink {
   values: readonly string[]
   /** Where the message names it, for a refusal. */
   place: string
+  /** The message asks for something: who may not know of the order finds none. Facts are taken without. */
+  asks?: true
 }
 
 /** Something that this sender told of in an earlier message of the flow, by the number that `$keyed` gave it its id of. */

@@ -27,7 +27,7 @@ export function readDialogue(body: Uint8Array, { timeZone }: ReadContext): Order
 }
 
 export function dialogueLinks({ facility, orders }: OrderDialogue): OrderLink[] {
-  return orders.map((order, index) => orderLinkOf(facility, order, index))
+  return orders.map((order, index) => ({ ...orderLinkOf(facility, order, index), asks: true }))
 }
 
 /** Every ORC-1 says one of these things, and its sender is who may say it. AR with the place for all else. */

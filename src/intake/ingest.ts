@@ -102,7 +102,7 @@ export function createIntake(ports: IntakePorts): Intake {
     const links = flow.orders?.(understood.source) ?? []
     let orders: Record<string, Reference>
     try {
-      orders = await resolveOrders(store, links, { caller, patient: references.subject })
+      orders = await resolveOrders({ store, access }, links, { caller, patient: references.subject })
     } catch (cause) {
       const warning = flow.unmatched && unmatchedWarning(cause)
       if (!warning) throw cause

@@ -1,6 +1,8 @@
 import type { MedicationRequest } from 'fhir/r4'
 import { recordsOfPerson } from '#access/same-person.ts'
+import { mayKnowOrder } from '#care/known-order.ts'
 import type { Caller } from '#core/caller.ts'
+import type { Access } from '#core/decision.ts'
 import { Failure } from '#core/failure.ts'
 import type { OrderLink } from '#core/flow.ts'
 import type { Store } from '#core/ports.ts'
@@ -13,12 +15,12 @@ const maxFound = 20
 
 /**
  * Finds the orders that a message speaks of, of its own patient only where it names one, and the pharmacies they name, by slot. Throws
- * Failure `not-found` for an order that is not here or is another pharmacy's (which looks the same), and `conflict`
+ * Failure `not-found` for an order that is not here or not this caller's to know (which looks the same), and `conflict`
  * where it cannot be told which one is meant or where two parts of a message speak of the same one (neither would know
  * of the other).
  */
 export async function resolveOrders(
-  store: Pick<Store, 'search' | 'read'>,
+  { store, access }: { store: Pick<Store, 'search' | 'read'>; access: Pick<Access, 'decide'> },
   links: readonly OrderLink[],
   { caller, patient }: { caller: Caller; patient: Reference | undefined },
 ): Promise<Record<string, Reference>> {
@@ -26,10 +28,9 @@ export async function resolveOrders(
   const patients = patient && links.length > 0 ? await recordsIn(store, patient) : []
   for (const link of links) {
     const found = await findOrders(store, link, { caller, patients })
-    const order = requireOne(
-      found.filter((each) => mayKnow(caller, each)),
-      link,
-    )
+    const known: Order[] = []
+    for (const each of found) if (await mayName(access, caller, link, each)) known.push(each)
+    const order = requireOne(known, link)
     const reference: Reference = `MedicationRequest/${order.id}`
     if (links.some(({ slot }) => references[slot] === reference))
       throw refusal('conflict', 'Send what concerns one order in a message of its own', link)
@@ -74,10 +75,20 @@ async function findOrders(
   return []
 }
 
-/** A pharmacy knows of the orders that name it (R55). */
-function mayKnow({ role, actors }: Caller, { dispenseRequest }: Order): boolean {
-  if (role !== 'pharmacy') return true
-  return actors.some((actor) => actor === dispenseRequest?.performer?.reference)
+/**
+ * A pharmacy knows of the orders that name it (R55). Of others, who asks something of an order must be one who may know
+ * it: nobody has a stranger's order cancelled or renewed. What has happened is told without, as no fact is to be lost.
+ */
+async function mayName(
+  access: Pick<Access, 'decide'>,
+  caller: Caller,
+  { asks }: OrderLink,
+  order: Order,
+): Promise<boolean> {
+  const { role, actors } = caller
+  if (role === 'pharmacy')
+    return actors.some((actor) => actor === order.dispenseRequest?.performer?.reference)
+  return !asks || mayKnowOrder({ access }, order, caller)
 }
 
 /** As placed and as encoded carry the same numbers: what is filled is the one that names the pharmacy. */

@@ -72,9 +72,9 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
   },
   {
     files: /^src\/intake\/orders\.ts$/,
-    decides: /mayKnow\(/,
+    decides: /mayName\(/,
     because:
-      'finds the order a message speaks of: its own patient’s, and for a pharmacy its own; shows nothing of it',
+      'finds the order a message speaks of: its own patient’s, for a pharmacy its own, to ask something one its sender may read; shows nothing of it',
   },
   {
     files: /^src\/intake\/earlier\.ts$/,

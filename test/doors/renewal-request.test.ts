@@ -144,6 +144,25 @@ describe('a pharmacy that asks for a renewal', () => {
     },
   )
 
+  it('who is another clinic’s system finds no order, be it here or not, and has nothing renewed or cancelled', async () => {
+    const reference = await orders.order('RX-R8')
+    const answers: string[] = []
+    for (const [number, controlId] of [
+      ['RX-R8', 'RNW-R8a'],
+      ['RX-NEVER', 'RNW-R8b'],
+    ] as const) {
+      const asked = orders.told('renewal-request/us-renewal', controlId, number)
+      const ended = orders.told('order-request/us-cancel', `C${controlId}`, number)
+      for (const text of [asked, ended]) {
+        const [, ...rest] = (await orders.post(scene.stranger, text)).split('\rMSA|')
+        answers.push(rest.join().replaceAll(controlId, ''))
+      }
+    }
+    expect(answers.slice(0, 2)).toEqual(answers.slice(2))
+    expect(await orders.tasksOf(reference, renewal)).toEqual([])
+    expect(await orders.tasksOf(reference, 'abort')).toEqual([])
+  })
+
   it('for a patient whom nobody knows waits for a privacy officer, and nobody is made of it', async () => {
     const patients = await patientsOf()
     const text = orders
