@@ -95,7 +95,7 @@ function parseMapping(name: string, text: string): jsonata.Expression {
 /** Nodes refer to each other in circles (lambdas, parents), hence `seen`. */
 function checkSyntaxTree(name: string, node: unknown, seen: Set<object>): void {
   if (node instanceof RegExp) {
-    requireTamePattern(node.source)
+    requireTamePattern(node.source, node.flags)
     return
   }
   if (typeof node !== 'object' || node === null || seen.has(node)) return

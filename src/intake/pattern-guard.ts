@@ -1,21 +1,26 @@
 import { Failure } from '#core/failure.ts'
 
 const maxPatternLength = 300
-/** Characters of subject that a pattern with one open repetition may meet (linear), and with several (polynomial). */
+/** Characters of subject that any pattern may meet, and what it must be able to meet to be of use. */
 const maxSubject = 1_000_000
-const maxSubjectOfSeveral = 2_000
+const minSubject = 64
+/** Ways to match that do not depend on the subject's length. */
+const maxChoices = 2_000
+/** Steps of the engine in the worst case: about a second. */
+const maxSteps = 5e7
 
 /**
  * The RegexEngine of mappings. JavaScript's engine backtracks, so a pattern is taken only when its worst case is
- * small: no repetition inside a repeated group or over alternatives (exponential), no back reference, and a short
- * subject where several repetitions stand side by side (polynomial). Throws Failure `unsupported`.
+ * small: no repetition inside a repeated group or over alternatives (exponential), no back reference, few choices
+ * (`?`, `{0,9}`, `|`: each multiplies the others), and a subject that is the shorter the more open repetitions stand
+ * side by side (polynomial). Throws Failure `unsupported`.
  */
 export class GuardedRegExp extends RegExp {
   readonly #maxSubject: number
 
   constructor(pattern: RegExp | string, flags?: string) {
     super(pattern, flags)
-    this.#maxSubject = requireTamePattern(this.source) > 1 ? maxSubjectOfSeveral : maxSubject
+    this.#maxSubject = requireTamePattern(this.source, this.flags)
   }
 
   override exec(subject: string): RegExpExecArray | null {
@@ -26,27 +31,70 @@ export class GuardedRegExp extends RegExp {
   }
 }
 
-/** Returns the number of open repetitions (`*`, `+`, `{n,}`). */
-export function requireTamePattern(source: string): number {
+interface Group {
+  risky: boolean
+  alternatives: number
+}
+
+/** What `*`, `+`, `?` and `{n,m}` are, with the mark of a lazy one. */
+const quantifier = /^(?:[*+?]|\{(\d+)(,?)(\d*)\})\??/
+
+/** Returns how long a subject it may meet. */
+export function requireTamePattern(source: string, flags: string): number {
   if (source.length > maxPatternLength) throw refusal('is too long')
-  const bare = source.replace(/\[(?:\\.|[^\]\\])*\]/g, 'c').replace(/\\[^1-9k]/g, 'c')
+  const bare = source
+    .replace(/\[(?:\\.|[^\]\\])*\]/g, 'c')
+    .replace(/\\[^1-9k]/g, 'c')
+    // The question mark of `(?:` and its like repeats nothing.
+    .replace(/\(\?(?:[:=!]|<[=!]|<\w+>)/g, '(')
   if (/\\/.test(bare)) throw refusal('refers back to a group')
-  const open: { risky: boolean }[] = []
+  const whole: Group = { risky: false, alternatives: 1 }
+  const open = [whole]
+  let closed: Group | undefined
+  let choices = 1
   let repetitions = 0
   for (let at = 0; at < bare.length; at++) {
     const character = bare[at]
-    const group = character === ')' ? open.pop() : undefined
-    const repeat = /^(?:[*+]|\{\d+,?\d*\})/.exec(bare.slice(character === ')' ? at + 1 : at))?.[0]
-    if (character === '(') open.push({ risky: false })
-    if (character === '|') for (const each of open) each.risky = true
-    if (group && repeat && group.risky) throw refusal('repeats a group that repeats or chooses')
-    if (group?.risky) for (const each of open) each.risky = true
-    if (character === ')' || !repeat) continue
-    if (/^(?:[*+]|\{\d+,\})$/.test(repeat)) repetitions++
+    const [text = '', least = '', comma = '', most = ''] = quantifier.exec(bare.slice(at)) ?? []
+    const inner = open.at(-1) ?? whole
+    if (text === '') {
+      closed = undefined
+      if (character === '(') open.push({ risky: false, alternatives: 1 })
+      if (character === '|') inner.alternatives++
+      if (character === '|') for (const each of open) each.risky = true
+      if (character !== ')' || open.length === 1) continue
+      closed = open.pop()
+      choices *= closed?.alternatives ?? 1
+      continue
+    }
+    const isOptional = text.startsWith('?')
+    if (closed?.risky && !isOptional) throw refusal('repeats a group that repeats or chooses')
+    const isOpen = /^[*+]/.test(text) || (comma !== '' && most === '')
+    if (isOpen) repetitions++
+    else if (isOptional) choices *= 2
+    else if (most !== '') choices *= Math.max(1, Number(most) - Number(least) + 1)
     for (const each of open) each.risky = true
-    at += repeat.length - 1
+    closed = undefined
+    at += text.length - 1
   }
-  return repetitions
+  choices *= whole.alternatives
+  if (choices > maxChoices) throw refusal('has too many choices')
+  const starts = bare.startsWith('^') && whole.alternatives === 1 && !flags.includes('m') ? 0 : 1
+  return requireRoom(choices, repetitions + starts - (endsOpen(source, bare) ? 1 : 0))
+}
+
+/** What ends with a repetition has matched by then, and is never tried again. */
+function endsOpen(source: string, bare: string): boolean {
+  return /(?:[*+]|,\})\??\)*$/.test(bare) && !/\||\(\?<?[=!]/.test(source)
+}
+
+/** n characters can be shared out among k repetitions in about nᵏ / k! ways. */
+function requireRoom(choices: number, repetitions: number): number {
+  let factorial = 1
+  for (let each = 2; each <= repetitions; each++) factorial *= each
+  const subject = Math.floor(((maxSteps / choices) * factorial) ** (1 / Math.max(1, repetitions)))
+  if (subject < minSubject) throw refusal('has too many repetitions')
+  return Math.min(maxSubject, subject)
 }
 
 function refusal(what: string): Failure {

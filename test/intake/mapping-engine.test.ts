@@ -17,17 +17,45 @@ describe('what a mapping may not ask for', () => {
     expect(() => compileMapping('test', text)).toThrow(/may not use/)
   })
 
-  it.each(['/(a+)+$/', '/(a|b)*c/', '/(a*)*/', '/(?:a{1,9}){1,9}/', '/(a)\\1/', '/((a+)b){3}/'])(
-    'pattern %s, which can backtrack for ever, is refused when it is compiled',
-    (pattern) => {
-      expect(() => compileMapping('test', `$match("a", ${pattern})`)).toThrow(/pattern/)
-    },
-  )
+  it.each([
+    '/(a+)+$/',
+    '/(a|b)*c/',
+    '/(a*)*/',
+    '/(?:a{1,9}){1,9}/',
+    '/(a)\\1/',
+    '/((a+)b){3}/',
+    '/(a?){24}b/',
+    `/^${'a?'.repeat(30)}b/`,
+    `/^${'a{0,9}'.repeat(9)}b/`,
+    `/^${'(?:a|a)'.repeat(30)}b/`,
+    `/${'a*'.repeat(8)}b/`,
+  ])('pattern %s, which can backtrack for ever, is refused when it is compiled', (pattern) => {
+    expect(() => compileMapping('test', `$match("a", ${pattern})`)).toThrow(/pattern/)
+  })
 
   it('tame patterns match', async () => {
     expect(await run('$match("Q12H", /^Q(\\d{1,4})([SMHDWL])$/).groups')).toEqual(['12', 'H'])
     expect(await run('$split("a, b,c", /, ?/)')).toEqual(['a', 'b', 'c'])
     expect(await run('$replace("x[1]", /[\\[\\]()+*]/, "")')).toBe('x1')
+  })
+
+  it.each([
+    ['a+b', 10_000],
+    ['a*a*b', 669],
+    ['^a*a*a*a*a*b', 90],
+    [`^${'a?'.repeat(10)}a*a*b`, 312],
+  ])('what pattern %s may meet, it has met within seconds', (source, length) => {
+    const pattern = new GuardedRegExp(source)
+    const start = performance.now()
+    expect(pattern.exec('a'.repeat(length))).toBeNull()
+    expect(performance.now() - start).toBeLessThan(10_000)
+    expect(() => pattern.exec('a'.repeat(length + 1))).toThrow(/too long/)
+  })
+
+  it('a long text is still split and cleaned by one repetition', () => {
+    const text = 'word '.repeat(100_000)
+    expect(new GuardedRegExp(/\s+/).exec(text)?.index).toBe(4)
+    expect(new GuardedRegExp(/^(\w+)/).exec(text)?.[1]).toBe('word')
   })
 
   it('a long text does not meet a pattern of several repetitions', () => {
