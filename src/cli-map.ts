@@ -1,13 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { sha256 } from '#audit/merkle.ts'
 import { callerOf, clientOf } from '#auth/clients.ts'
 import { readConfig } from '#config.ts'
 import type { Caller } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import { flows } from '#flows/index.ts'
-import { type Compared, compareVersions } from '#intake/compare.ts'
+import type { Compared } from '#intake/compare.ts'
 import { differenceLines } from '#intake/difference.ts'
 import type { OpenClinic } from './node.ts'
 
@@ -79,12 +78,7 @@ async function compare(
 ): Promise<void> {
   if (folder === undefined) throw new Failure('invalid', 'postern map --compare <sha> <sha> <folder>')
   await looked(gateway, 'mapping versions compared')
-  const digest = (content: string | Uint8Array) => {
-    const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content
-    return Buffer.from(sha256(bytes)).toString('hex')
-  }
-  const ports = { shelf: gateway.shelf, validator: gateway.validator, digest, flows, sender: client }
-  const compared = await compareVersions(ports, [first, second], messagesIn(folder))
+  const compared = await gateway.workshop.compare([first, second], messagesIn(folder), client)
   say(compared, comparedLines(compared).join('\n'))
   if (compared.different > 0) process.exitCode = 1
 }

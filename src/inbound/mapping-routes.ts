@@ -5,6 +5,7 @@ import type { Access } from '#core/decision.ts'
 import { Failure } from '#core/failure.ts'
 import type { DoorRequest, DoorResponse } from '#core/http.ts'
 import { bodySchema } from '#flows/body-schema.ts'
+import { bytesOf } from '#formats/base64.ts'
 import { parseJson } from '#formats/json.ts'
 import type { Shelf } from '#intake/artifact-shelf.ts'
 import type { CodeAnswers } from '#intake/code-answers.ts'
@@ -50,6 +51,15 @@ const codeAnswer = z
   })
   .transform(({ target, ...rest }) => ({ ...rest, target: target ?? undefined }))
 const rollback = z.strictObject({ sha256: line })
+const comparison = z.strictObject({
+  versions: z.tuple([line, line]),
+  /** Its own code rows count. */
+  client: line.optional(),
+  messages: z
+    .array(z.strictObject({ file: line, body: z.base64().max(1_000_000) }))
+    .min(1)
+    .max(500),
+})
 
 /**
  * Mappings and code tables for whoever runs the clinic: `/mappings`. An operator whose scope allows StructureMap, which
@@ -111,6 +121,21 @@ export function mappingRoutes(options: MappingRouteOptions): Route[] {
         const pushed = await workshop.push(await bodyOf(options, request, push), by)
         return json(pushed.activated ? 200 : 422, pushed)
       },
+    },
+    {
+      policy: 'token',
+      method: 'POST',
+      path: '/mappings/$compare',
+      described: {
+        summary: 'What messages become by two versions, side by side; nothing is stored',
+        takes: { type: 'application/json', name: 'mapping-compare', schema: () => bodySchema(comparison) },
+      },
+      answer: (request) =>
+        looked(options, request, async () => {
+          const { versions, messages, client } = await bodyOf(options, request, comparison)
+          const files = messages.map(({ file, body }) => ({ file, body: bytesOf(body) }))
+          return workshop.compare(versions, files, client)
+        }),
     },
     {
       policy: 'token',

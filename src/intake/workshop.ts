@@ -13,6 +13,7 @@ import {
   type ShippedVersion,
   versionWrite,
 } from './artifact-shelf.ts'
+import { type Compared, compareVersions } from './compare.ts'
 import { type Fixture, fixtureWrite, keptFixtures, type Tried, tryFixtures } from './fixture-trial.ts'
 import type { ReplayPorts } from './replay.ts'
 
@@ -54,6 +55,12 @@ export interface Workshop {
    * software's releases again. Nothing is replayed: this is for the moment when something is wrong.
    */
   rollback(name: string, sha256: string, by: By): Promise<{ name: string; sha256: string; before?: string }>
+  /** What messages become by two versions of one thing (`compareVersions`), by the code rows of a client where one is named. */
+  compare(
+    versions: readonly [string, string],
+    files: readonly { file: string; body: Uint8Array }[],
+    client?: string,
+  ): Promise<Compared>
 }
 
 export interface WorkshopPorts extends Pick<ReplayPorts, 'validator' | 'digest'> {
@@ -165,6 +172,7 @@ export function createWorkshop(ports: WorkshopPorts): Workshop {
   return {
     push: (push_, by) => onRecord(by, 'push', () => push(push_, by)),
     rollback: (name, sha256, by) => onRecord(by, 'rollback', () => rollback(name, sha256, by)),
+    compare: (versions, files, sender) => compareVersions({ ...ports, sender }, versions, files),
   }
 }
 

@@ -264,5 +264,12 @@ describe('a dry run', () => {
     expect(different.stdout).toMatch(/\d messages, [1-9]\d* come out differently/)
     const same = await run('map', '--compare', shaOf(shipped), shaOf(shipped), messages)
     expect([same.code, same.stderr]).toEqual([0, ''])
+    const file = 'patient-to-clinician.in.json'
+    const body = Buffer.from(fixture(`secure-message/${file}`)).toString('base64')
+    const asked = { versions: [shaOf(shipped), shaOf(louder)], messages: [{ file, body }] }
+    const answer = await operator.request('POST', '/mappings/$compare', asked)
+    expect(answer.body).toMatchObject({ different: 1, messages: [{ file, flow: 'secure-message' }] })
+    expect(JSON.stringify(answer.body)).toContain('topic.text')
+    expect((await scene.platform.request('POST', '/mappings/$compare', asked)).status).toBe(403)
   }, 60_000)
 })
