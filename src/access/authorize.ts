@@ -1,6 +1,7 @@
 import type { Caller, Interaction } from '#core/caller.ts'
 import { patientOf } from '#core/compartment.ts'
 import type { Access, AccessRequest, Decision } from '#core/decision.ts'
+import { Failure } from '#core/failure.ts'
 import type { Clock, Store } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
 import { subscriberOf } from '#core/subscription.ts'
@@ -85,7 +86,21 @@ export function createAccess(options: AccessOptions): Access {
     return isOwn ? permit(reasons, [], grant) : refuse(reasons)
   }
 
+  /** Who has more of something than can be decided upon is shown to nobody by it; what is about others still is. */
   async function decideOne(resource: Resource, request: AccessRequest, grant: Grant): Promise<Decision> {
+    try {
+      return await decideByContext(resource, request, grant)
+    } catch (cause) {
+      if (!(cause instanceof Failure && cause.kind === 'too-costly')) throw cause
+      return refuse([`role:${request.caller.role}`, 'scope', 'too-costly'])
+    }
+  }
+
+  async function decideByContext(
+    resource: Resource,
+    request: AccessRequest,
+    grant: Grant,
+  ): Promise<Decision> {
     const { caller, interaction } = request
     const reasons = [`role:${caller.role}`, 'scope']
     const patient = patientOf(resource)

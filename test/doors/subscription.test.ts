@@ -298,6 +298,28 @@ describe('what a subscriber is told', () => {
     expect(partOf(body, 'events-since-subscription-start').valueString).toBe('1')
   })
 
+  it('is what there is besides a patient with more merged records than can be decided upon', async () => {
+    const tangled = await aPatient()
+    const link = (type: string, other: Reference) => ({ type, other: { reference: other } })
+    const replaced = await Promise.all(
+      Array.from({ length: 20 }, () =>
+        made(scene.platform, { resourceType: 'Patient', link: [link('replaced-by', tangled)] }),
+      ),
+    )
+    const { body, headers } = await scene.platform.request('GET', `/fhir/${tangled}`)
+    const survivor = { ...body, link: replaced.map((each) => link('replaces', each)) }
+    const match = { 'if-match': headers.get('etag') ?? '' }
+    expect((await scene.platform.request('PUT', `/fhir/${tangled}`, survivor, match)).status).toBe(200)
+    await subscribed({ content: 'id-only' })
+    await made(scene.platform, messageBody('about nobody who can be told apart', tangled))
+    const other = await message('about somebody else')
+    await vi.waitFor(() => expect(eventsAt(hook)).toHaveLength(1), soon)
+    expect(eventsAt(hook)[0]?.bundle.entry[1].fullUrl).toContain(other)
+    expect((await scene.ehr.request('GET', `/fhir/${tangled}`)).status).toBe(404)
+    const search = await scene.ehr.request('GET', '/fhir/Communication')
+    expect([search.status, search.text.includes(tangled)]).toEqual([200, false])
+  })
+
   it('is cut down to what its role sees', async () => {
     await webhooksOf('pharmacy', [hook.address], ['subscription-content'])
     await subscribed({ content: 'full-resource', criteria: topic('prescription-updated') }, scene.pharmacy)
