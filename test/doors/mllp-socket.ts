@@ -16,7 +16,8 @@ export interface MllpSocket {
 }
 
 export async function openMllp(port: number, localAddress = '127.0.0.1'): Promise<MllpSocket> {
-  const socket = connect({ port, host: '127.0.0.1', localAddress })
+  // What is sent leaves when it is sent: Nagle's algorithm would let a later message on another connection overtake it.
+  const socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true })
   const answers: string[] = []
   const waiting: { resolve(text: string): void; reject(cause: Error): void }[] = []
   let buffered = ''
