@@ -19,7 +19,7 @@ import { newDelivery } from './new-delivery.ts'
 import { resolveOrders } from './orders.ts'
 import { createParties } from './parties.ts'
 import { place, requireAllowed, unchangedWarnings } from './place.ts'
-import type { Preview } from './preview.ts'
+import { type Preview, shownTo } from './preview.ts'
 import { requireProfiles } from './profile-gate.ts'
 import type { Answered, KeptReceipt, Receipt } from './receipt.ts'
 import { receiversOf } from './receivers.ts'
@@ -274,20 +274,16 @@ export function createIntake(ports: IntakePorts): Intake {
     const at = clock.now()
     const made = understood.purge === undefined ? await make(message, understood, at) : undefined
     const act = { ...actOf(message, at), outcomeText: 'preview', outcome: 'success' } as const
-    await store.commit({ audit: audit.record({ ...act, patients: [], entities: [] }) })
-    if (!made) {
+    const shown = made && (await shownTo(access, message.caller, made))
+    const patients = [...new Set(shown?.standing.map(patientOf).filter((each) => each !== undefined))]
+    await store.commit({ audit: audit.record({ ...act, patients, entities: [] }) })
+    if (!made || !shown) {
       const nothing = { resources: [], deliveries: [], access: [] }
       return { outcome: 'purged', ...nothing, issues: understood.warnings, purged: true }
     }
-    // A stub says that nobody had the identifier yet: that is for who keeps the lists of people.
-    const shown = made.stubs.filter(
-      ({ resource }) => access.gate(message.caller, 'create', resource.resourceType).permit,
-    )
     return {
       outcome: made.unmapped.length > 0 ? 'held' : 'accepted',
-      resources: [...shown, ...made.followed.results, ...made.followed.writes].map(
-        ({ resource }) => resource,
-      ),
+      resources: [...shown.told, ...shown.standing],
       issues: made.warnings,
       ...(made.mapping ? { mapping: made.mapping } : {}),
       deliveries: made.deliveries.map(({ destination, resources }) => ({

@@ -68,6 +68,29 @@ describe('an RDS^O13', () => {
     expect(body).toMatchObject({ status: 'completed', meta: { versionId: '2' } })
   })
 
+  it('that is only tried shows the pharmacy of the order what it may read of it, and says whose that is', async () => {
+    const reference = await order('RX-D9', 0)
+    const whole = JSON.stringify((await scene.ehr.request('GET', `/fhir/${reference}`)).body)
+    const headers = { 'content-type': 'application/hl7-v2' }
+    const text = dispense('us-dispensed', 'RDS-D9', 'RX-D9')
+    const tried = await scene.pharmacy.request('POST', '/ingest/hl7v2/$preview', text, headers)
+    const [{ outcome, resources }] = tried.body.messages
+    expect(outcome).toBe('accepted')
+    const [shown] = resources.filter(
+      (each: { resourceType: string }) => each.resourceType === 'MedicationRequest',
+    )
+    expect(shown).toMatchObject({ id: reference.split('/')[1], status: 'completed', dosageInstruction: [{}] })
+    for (const secret of ['Essential (primary) hypertension', 'easy-open caps']) {
+      expect(whole).toContain(secret)
+      expect(tried.text).not.toContain(secret)
+    }
+    const { body } = await scene.auditor.request(
+      'GET',
+      `/fhir/AuditEvent?patient=${scene.patient}&_sort=-date`,
+    )
+    expect(JSON.stringify(resourcesOf(body)[0])).toContain('preview')
+  })
+
   it('of more than was authorised is kept, and an issue is detected', async () => {
     const reference = await order('RX-D4', 0)
     await post(scene.pharmacy, dispense('us-dispensed', 'RDS-D4', 'RX-D4'))
