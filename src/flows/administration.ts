@@ -1,23 +1,20 @@
 import { Failure, type Issue } from '#core/failure.ts'
-import type { CareRule, Flow, Party, ReadContext } from '#core/flow.ts'
-import { decodeText } from '#formats/hl7v2/charset.ts'
-import { readMessage } from '#formats/hl7v2/message.ts'
-import { sourceTree } from '#formats/hl7v2/source.ts'
-import { fieldOf, patientParty, practitionerParty } from './hl7v2-people.ts'
+import type { CareRule, Flow, Party } from '#core/flow.ts'
+import { patientParty, practitionerParty } from './hl7v2-people.ts'
+import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
 import { orderLinkOf } from './order-number.ts'
-import type { PrescriptionOrder } from './prescription-order-source.ts'
 
-type Rule = CareRule<PrescriptionOrder>
+type Rule = CareRule<Hl7v2Source>
 
 /**
  * RAS^O17, pharmacy/treatment administration: one MedicationAdministration for each RXA, on the order of ours that it
  * names. What was given is a fact; it moves no order and no dispense.
  */
-export const administration: Flow<PrescriptionOrder> = {
+export const administration: Flow<Hl7v2Source> = {
   name: 'administration',
   title: 'Administration (HL7 v2)',
   door: { kind: 'hl7v2', messageTypes: ['RAS^O17'] },
-  read: readAdministration,
+  read: readSource,
   messageId: (source) => source.controlId,
   primary: 'MedicationAdministration',
   parties: ({ facility, PID, orders }): Party[] =>
@@ -32,15 +29,8 @@ export const administration: Flow<PrescriptionOrder> = {
   receivers: [{ role: 'ehr', types: ['MedicationAdministration'] }],
 }
 
-function readAdministration(body: Uint8Array, { timeZone }: ReadContext): PrescriptionOrder {
-  const { text, charset } = decodeText(body)
-  const tree = sourceTree(readMessage(text, charset))
-  const [sender] = fieldOf(tree.MSH, 4)
-  return { ...tree, timeZone, facility: sender?._1 ?? sender?._2 ?? 'unknown' }
-}
-
 /** ORC-1 (table 0119) and RXA-21 (table 0206): what is told is new; what was told is not changed by a later message. */
-function onlyWhatHappened({ orders }: PrescriptionOrder): ReturnType<Rule> {
+function onlyWhatHappened({ orders }: Hl7v2Source): ReturnType<Rule> {
   const issues = orders.flatMap(({ ORC, RXA }, index): Issue[] => {
     const found: Issue[] = []
     if (!['RE', 'NW', 'OK'].includes(fieldOf(ORC, 1)[0]?._1 ?? '')) {
@@ -57,7 +47,7 @@ function onlyWhatHappened({ orders }: PrescriptionOrder): ReturnType<Rule> {
   return { keep: true }
 }
 
-function hasWhatItTells({ PID, orders }: PrescriptionOrder): ReturnType<Rule> {
+function hasWhatItTells({ PID, orders }: Hl7v2Source): ReturnType<Rule> {
   const issues: Issue[] = []
   const requireField = (is: boolean, expression: string, text: string) => {
     if (!is) issues.push({ code: 'required', text, expression })

@@ -1,16 +1,11 @@
-import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
-import { decodeText } from '#formats/hl7v2/charset.ts'
-import { readMessage } from '#formats/hl7v2/message.ts'
-import { type SourceSegment, type SourceTree, sourceTree } from '#formats/hl7v2/source.ts'
-import { segmentsNamed } from './hl7v2-observers.ts'
-import { fieldOf, patientParty, practitionerParty } from './hl7v2-people.ts'
+import type { SourceSegment } from '#formats/hl7v2/source.ts'
+import { patientNeed, requireEach } from './hl7v2-needs.ts'
+import { patientParty, practitionerParty } from './hl7v2-people.ts'
+import { fieldOf, type Hl7v2Source, readSource, segmentsNamed } from './hl7v2-source.ts'
 import { reviseMirror } from './mirrored-task.ts'
 
-interface Appointment extends SourceTree {
-  timeZone: string
-  /** MSH-4, of which our own identifier systems for this sender's numbers are made. */
-  facility: string
+interface Appointment extends Hl7v2Source {
   SCH: SourceSegment[]
 }
 
@@ -39,12 +34,9 @@ export const appointment: Flow<Appointment> = {
   revisions: { Task: reviseMirror },
 }
 
-function readAppointment(body: Uint8Array, { timeZone }: ReadContext): Appointment {
-  const { text, charset } = decodeText(body)
-  const tree = sourceTree(readMessage(text, charset))
-  const [sender] = fieldOf(tree.MSH, 4)
-  const facility = sender?._1 ?? sender?._2 ?? 'unknown'
-  return { ...tree, timeZone, facility, SCH: segmentsNamed(tree.MSH, 'SCH') }
+function readAppointment(body: Uint8Array, context: ReadContext): Appointment {
+  const source = readSource(body, context)
+  return { ...source, SCH: segmentsNamed(source.MSH, 'SCH') }
 }
 
 /** Who is to see the patient (AIP-3), else whom the filler names (SCH-16); who asked for it (SCH-12, else SCH-20). */
@@ -69,18 +61,14 @@ function earlierAppointment({ facility, trigger, SCH: [sch] }: Appointment): Ear
 }
 
 function hasWhatAnAppointmentNeeds({ PID, SCH }: Appointment): ReturnType<Rule> {
-  const needs = [
+  requireEach([
     [SCH.length === 1, 'SCH', 'One appointment a message'],
     [
       [...fieldOf(SCH[0], 2), ...fieldOf(SCH[0], 1)][0]?._1,
       'SCH-2',
       'The number is required (SCH-2 or SCH-1)',
     ],
-    [fieldOf(PID, 3).some((value) => value._1), 'PID-3', 'A patient identifier is required'],
-  ] as const
-  const issues = needs.flatMap(([is, expression, text]): Issue[] =>
-    is ? [] : [{ code: 'required', text, expression }],
-  )
-  if (issues.length > 0) throw new Failure('invalid', issues)
+    patientNeed(PID),
+  ])
   return { keep: true }
 }

@@ -1,21 +1,19 @@
 import { Failure, type Issue } from '#core/failure.ts'
-import type { CareRule, Flow, OrderLink, Party, ReadContext } from '#core/flow.ts'
-import { decodeText } from '#formats/hl7v2/charset.ts'
-import { readMessage } from '#formats/hl7v2/message.ts'
-import { type SourceRepetition, sourceTree } from '#formats/hl7v2/source.ts'
-import { fieldOf, patientParty, practitionerParty } from './hl7v2-people.ts'
+import type { CareRule, Flow, OrderLink, Party } from '#core/flow.ts'
+import type { SourceRepetition } from '#formats/hl7v2/source.ts'
+import { patientParty, practitionerParty } from './hl7v2-people.ts'
+import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
 import { orderLinkOf } from './order-number.ts'
-import type { PrescriptionOrder } from './prescription-order-source.ts'
 
 /**
  * RDS^O13, pharmacy/treatment dispense: one MedicationDispense for each RXD, on the order of ours that it names. What
  * follows from it (order completed, too much dispensed, dispensed after stop) is care's to say.
  */
-export const dispense: Flow<PrescriptionOrder> = {
+export const dispense: Flow<Hl7v2Source> = {
   name: 'dispense',
   title: 'Dispense (HL7 v2)',
   door: { kind: 'hl7v2', messageTypes: ['RDS^O13'] },
-  read: readDispense,
+  read: readSource,
   messageId: (source) => source.controlId,
   primary: 'MedicationDispense',
   parties: partiesOf,
@@ -26,28 +24,21 @@ export const dispense: Flow<PrescriptionOrder> = {
   receivers: [{ role: 'ehr', types: ['MedicationDispense'] }],
 }
 
-function readDispense(body: Uint8Array, { timeZone }: ReadContext): PrescriptionOrder {
-  const { text, charset } = decodeText(body)
-  const tree = sourceTree(readMessage(text, charset))
-  const [sender] = fieldOf(tree.MSH, 4)
-  return { ...tree, timeZone, facility: sender?._1 ?? sender?._2 ?? 'unknown' }
-}
-
-function partiesOf({ facility, PID, orders }: PrescriptionOrder): Party[] {
+function partiesOf({ facility, PID, orders }: Hl7v2Source): Party[] {
   return [
     PID && patientParty(facility, PID),
     ...orders.map(({ RXD }, index) => practitionerParty(facility, `dispenser-${index}`, fieldOf(RXD, 10)[0])),
   ].filter((party) => party !== undefined)
 }
 
-function ordersOf({ facility, orders }: PrescriptionOrder): OrderLink[] {
+function ordersOf({ facility, orders }: Hl7v2Source): OrderLink[] {
   return orders.map((order, index) => orderLinkOf(facility, order, index))
 }
 
 /** Order control codes (table 0119) that go with a dispense that has happened. */
 const understoodControls = ['RE', 'NW', 'FU']
 
-function onlyDispenses({ orders }: PrescriptionOrder): ReturnType<CareRule<PrescriptionOrder>> {
+function onlyDispenses({ orders }: Hl7v2Source): ReturnType<CareRule<Hl7v2Source>> {
   const issues = orders.flatMap(({ ORC }, index): Issue[] => {
     const control = fieldOf(ORC, 1)[0]?._1
     if (control !== undefined && understoodControls.includes(control)) return []
@@ -58,7 +49,7 @@ function onlyDispenses({ orders }: PrescriptionOrder): ReturnType<CareRule<Presc
   return { keep: true }
 }
 
-function hasWhatItTells({ PID, orders }: PrescriptionOrder): ReturnType<CareRule<PrescriptionOrder>> {
+function hasWhatItTells({ PID, orders }: Hl7v2Source): ReturnType<CareRule<Hl7v2Source>> {
   const issues: Issue[] = []
   const requireField = (is: boolean, expression: string, text: string) => {
     if (!is) issues.push({ code: 'required', text, expression })

@@ -1,18 +1,15 @@
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
-import { decodeText } from '#formats/hl7v2/charset.ts'
-import { readMessage } from '#formats/hl7v2/message.ts'
-import { type SourceSegment, type SourceTree, sourceTree } from '#formats/hl7v2/source.ts'
+import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { reviseConsent } from './consent-revision.ts'
+import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { documentAuthor, documentRecipients } from './hl7v2-observers.ts'
-import { fieldOf, patientParty, segmentsNamed } from './hl7v2-people.ts'
+import { patientParty } from './hl7v2-people.ts'
+import { fieldOf, type Hl7v2Source, readSource, segmentsAnywhere } from './hl7v2-source.ts'
 import { reviseMessage } from './message-revision.ts'
 
 /** The message as its tree, and its document wherever an order before it put it. */
-interface DocumentMessage extends SourceTree {
-  timeZone: string
-  /** MSH-4, of which our own identifier systems for this sender's numbers are made. */
-  facility: string
+interface DocumentMessage extends Hl7v2Source {
   TXA: SourceSegment[]
   OBX: SourceSegment[]
   CON: SourceSegment[]
@@ -49,13 +46,10 @@ export const documentMessage: Flow<DocumentMessage> = {
   revisions: { Communication: reviseMessage, Consent: reviseConsent },
 }
 
-function readDocument(body: Uint8Array, { timeZone }: ReadContext): DocumentMessage {
-  const { text, charset } = decodeText(body)
-  const tree = sourceTree(readMessage(text, charset))
-  const [sender] = fieldOf(tree.MSH, 4)
-  const named = (name: string) => segmentsNamed(tree, name)
-  const facility = sender?._1 ?? sender?._2 ?? 'unknown'
-  return { ...tree, timeZone, facility, TXA: named('TXA'), OBX: named('OBX'), CON: named('CON') }
+function readDocument(body: Uint8Array, context: ReadContext): DocumentMessage {
+  const source = readSource(body, context)
+  const named = (name: string) => segmentsAnywhere(source, name)
+  return { ...source, TXA: named('TXA'), OBX: named('OBX'), CON: named('CON') }
 }
 
 function partiesOf({ facility, MSH, PID, TXA: [txa] }: DocumentMessage): Party[] {
@@ -122,17 +116,12 @@ function notAvailable(text: string): Failure {
   return new Failure('unsupported', [{ text, expression: 'TXA-19' }])
 }
 
-type Need = readonly [is: unknown, expression: string, text: string]
-
 function hasWhatAMessageNeeds(source: DocumentMessage): ReturnType<Rule> {
   const needs = [
     ...needsOfNumbers(source),
     ...(withoutContent.includes(source.trigger) ? [] : needsOfContent(source)),
   ]
-  const issues = needs.flatMap(([is, expression, text]): Issue[] =>
-    is ? [] : [{ code: 'required', text, expression }],
-  )
-  if (issues.length > 0) throw new Failure('invalid', issues)
+  requireEach(needs)
   return { keep: true }
 }
 
@@ -140,7 +129,7 @@ function needsOfNumbers({ trigger, PID, TXA }: DocumentMessage): Need[] {
   const [txa] = TXA
   const status = fieldOf(txa, 17)[0]?._1 ?? fieldOf(txa, 19)[0]?._1
   return [
-    [fieldOf(PID, 3).some((value) => value._1), 'PID-3', 'A patient identifier is required'],
+    patientNeed(PID),
     [TXA.length === 1, 'TXA', 'One document a message'],
     [fieldOf(txa, 12)[0]?._1, 'TXA-12', 'The number of the document is required'],
     [

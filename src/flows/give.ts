@@ -1,13 +1,10 @@
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, EarlierLink, Flow, OrderLink, Party, ReadContext } from '#core/flow.ts'
-import { decodeText } from '#formats/hl7v2/charset.ts'
-import { readMessage } from '#formats/hl7v2/message.ts'
-import { type SourceOrder, type SourceSegment, sourceTree } from '#formats/hl7v2/source.ts'
+import type { SourceOrder, SourceSegment } from '#formats/hl7v2/source.ts'
 import { reviseGive } from './give-revision.ts'
-import { segmentsNamed } from './hl7v2-observers.ts'
-import { fieldOf, patientParty } from './hl7v2-people.ts'
+import { patientParty } from './hl7v2-people.ts'
+import { fieldOf, type Hl7v2Source, readSource, segmentsNamed } from './hl7v2-source.ts'
 import { orderLinkOf } from './order-number.ts'
-import type { PrescriptionOrder } from './prescription-order-source.ts'
 import { withGiveTiming } from './quantity-timing.ts'
 
 /** An RXG, and the place of the order (ORC) that it belongs to. */
@@ -18,7 +15,7 @@ interface Give {
   key?: string
 }
 
-interface Gives extends PrescriptionOrder {
+interface Gives extends Hl7v2Source {
   gives: Give[]
 }
 
@@ -46,20 +43,17 @@ export const give: Flow<Gives> = {
   revisions: { Task: reviseGive },
 }
 
-function readGives(body: Uint8Array, { timeZone }: ReadContext): Gives {
-  const { text, charset } = decodeText(body)
-  const tree = sourceTree(readMessage(text, charset))
-  const [sender] = fieldOf(tree.MSH, 4)
-  const facility = sender?._1 ?? sender?._2 ?? 'unknown'
-  const orders = tree.orders.map(withGiveTiming)
+function readGives(body: Uint8Array, context: ReadContext): Gives {
+  const source = readSource(body, context)
+  const orders = source.orders.map(withGiveTiming)
   const gives = orders.flatMap((each, index): Give[] => {
     if (!each.RXG) return []
     // An RXG that follows another one without an ORC of its own belongs to the same order.
     const order = orders.findLastIndex(({ ORC }, at) => ORC !== undefined && at <= index)
-    const key = keyOf(facility, orders[order], each.RXG)
+    const key = keyOf(source.facility, orders[order], each.RXG)
     return [{ order, RXG: each.RXG, ...(key === undefined ? {} : { key }) }]
   })
-  return { ...tree, orders, timeZone, facility, gives }
+  return { ...source, orders, gives }
 }
 
 /** The sender's own number of the order first; a give that is numbered 0 is matched with nothing (§4.14.6.1). */

@@ -1,13 +1,17 @@
 import type { Party } from '#core/flow.ts'
 import type { Resource } from '#core/resource.ts'
 import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
-import { identifierOf, systemOf } from './hl7v2-datatypes.ts'
-import { fieldOf, practitionerParty } from './hl7v2-people.ts'
+import { systemOf } from './hl7v2-datatypes.ts'
+import { organizationParty, practitionerParty } from './hl7v2-people.ts'
+import { fieldOf, segmentsNamed } from './hl7v2-source.ts'
 
 /**
  * Who speaks in a result and who is to hear it, from OBR, OBX, PRT and ORC (v2-to-FHIR: XCN[Practitioner],
  * NDL[PractitionerRole], XON[Organization]).
  */
+
+/** What the numbers of organizations that nobody says the authority or kind of are named by in results and documents. */
+const ofNoKind = 'local'
 
 /** The party who answers for a result: interpreter, observer, performing organization, else the sending facility. */
 export function observerParty(
@@ -25,7 +29,7 @@ export function observerParty(
   if (person) return practitionerParty(facility, slot, person)
   const [performer] = results.flatMap((obx) => fieldOf(obx, 23)).filter((each) => each._10 ?? each._3)
   return performer
-    ? organizationParty(facility, slot, performer)
+    ? organizationParty(facility, slot, performer, ofNoKind)
     : facilityParty(facility, slot, fieldOf(MSH, 4)[0])
 }
 
@@ -76,12 +80,6 @@ function eachOnce(slot: string, named: readonly (Party | undefined)[]): Party[] 
     .map((party, index) => ({ ...party, slot: `${slot}-${index}` }))
 }
 
-/** Segments of a name that stand under another one. */
-export function segmentsNamed(owner: SourceSegment, name: string): SourceSegment[] {
-  const found = owner[name]
-  return Array.isArray(found) ? (found as SourceSegment[]) : []
-}
-
 /** PRT-5 of those with one of these parts. */
 function participants(owner: SourceSegment, parts: readonly string[]): SourceRepetition[] {
   return participations(owner, parts).flatMap((prt) => fieldOf(prt, 5))
@@ -97,7 +95,7 @@ function participantParties(
   return (owner ? participations(owner, parts) : []).flatMap((prt) => {
     const persons = fieldOf(prt, 5).flatMap((person) => practitionerParty(facility, slot, person) ?? [])
     if (persons.length > 0) return persons
-    return fieldOf(prt, 8).flatMap((value) => organizationParty(facility, slot, value) ?? [])
+    return fieldOf(prt, 8).flatMap((value) => organizationParty(facility, slot, value, ofNoKind) ?? [])
   })
 }
 
@@ -125,16 +123,6 @@ function personOfNdl(value: SourceRepetition): SourceRepetition {
     if (part !== undefined) parts[place] = part
   }
   return parts
-}
-
-/** XON: number (component 10, else the withdrawn 3), assigning authority, kind of number. */
-function organizationParty(facility: string, slot: string, value: SourceRepetition): Party | undefined {
-  const number = value._10 ?? value._3
-  const identifier =
-    number === undefined ? undefined : identifierOf(facility, { ...value, _1: number, _5: value._7 ?? '' }, 6)
-  if (!identifier) return undefined
-  const stub = { resourceType: 'Organization', identifier: [identifier], name: value._1 ?? number }
-  return { slot, type: 'Organization', identifier, stub: stub as Resource }
 }
 
 /** HD of a facility (MSH-4, MSH-6): by its universal id, else by the name it goes by here. */

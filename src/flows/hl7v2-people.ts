@@ -1,7 +1,7 @@
 import type { Party } from '#core/flow.ts'
 import type { Resource } from '#core/resource.ts'
 import { fhirDate } from '#formats/hl7v2/date-time.ts'
-import type { SourceRepetition, SourceSegment, SourceTree } from '#formats/hl7v2/source.ts'
+import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
 import {
   addressOf,
   assignerOf,
@@ -11,21 +11,7 @@ import {
   identifierOf,
   systemOf,
 } from './hl7v2-datatypes.ts'
-
-/** A field's repetitions that hold something. */
-export function fieldOf(segment: SourceSegment | undefined, field: number): SourceRepetition[] {
-  const value = segment?.[`${segment._}_${field}`]
-  return Array.isArray(value) ? (value as SourceRepetition[]).filter((each) => each._ !== undefined) : []
-}
-
-/** The segments of a name that stand under the header, the patient or an order, in the order of the message. */
-export function segmentsNamed(tree: SourceTree, name: string): SourceSegment[] {
-  const owners = [tree.MSH, tree.PID, ...tree.orders.flatMap((order) => Object.values(order))]
-  return owners.flatMap((owner) => {
-    const found = owner?.[name]
-    return Array.isArray(found) ? (found as SourceSegment[]) : []
-  })
-}
+import { fieldOf } from './hl7v2-source.ts'
 
 const genders: Record<string, string> = {
   F: 'female',
@@ -92,16 +78,20 @@ export function practitionerParty(
   return { slot, type: 'Practitioner', identifier, stub: stub as Resource }
 }
 
-/** XON → Organization, when it has an identifier (v2-to-FHIR: XON[Organization]). */
+/**
+ * XON → Organization, when it has an identifier (v2-to-FHIR: XON[Organization]): component 10, else the withdrawn 3. A
+ * number that nobody says the authority or kind of is of the sender's own numbers named `kind`.
+ */
 export function organizationParty(
   facility: string,
   slot: string,
   value: SourceRepetition,
+  kind = 'organization',
 ): Party | undefined {
   const number = value._10 ?? value._3
   if (!number) return undefined
   const authority = { namespace: value._6, universalId: value._6_2, type: value._6_3 }
-  const identifier = { system: systemOf(facility, authority, value._7 ?? 'organization'), value: number }
+  const identifier = { system: systemOf(facility, authority, value._7 ?? kind), value: number }
   const stub = { resourceType: 'Organization', identifier: [identifier], name: value._1 ?? number }
   return { slot, type: 'Organization', identifier, stub: stub as Resource }
 }

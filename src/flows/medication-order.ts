@@ -1,13 +1,13 @@
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, Flow } from '#core/flow.ts'
+import type { Hl7v2Source } from './hl7v2-source.ts'
 import { prescriptionOrder } from './prescription-order.ts'
-import type { PrescriptionOrder } from './prescription-order-source.ts'
 
 /**
  * OMP^O09, pharmacy/treatment order, and ORM^O01 with RXO: the same orders as RDE^O11 carries, before a pharmacy has
  * encoded them. One mapping serves both.
  */
-export const medicationOrder: Flow<PrescriptionOrder> = {
+export const medicationOrder: Flow<Hl7v2Source> = {
   ...prescriptionOrder,
   name: 'medication-order',
   title: 'Medication order (HL7 v2)',
@@ -16,7 +16,7 @@ export const medicationOrder: Flow<PrescriptionOrder> = {
 }
 
 /** ORM^O01 orders anything: tests, diets, supplies. */
-function onlyMedications({ orders }: PrescriptionOrder): ReturnType<CareRule<PrescriptionOrder>> {
+function onlyMedications({ orders }: Hl7v2Source): ReturnType<CareRule<Hl7v2Source>> {
   const issues = orders.flatMap(({ RXO, RXE }, index): Issue[] =>
     RXO || RXE
       ? []

@@ -1,20 +1,13 @@
 import { Failure, type Issue } from '#core/failure.ts'
-import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
-import { decodeText } from '#formats/hl7v2/charset.ts'
-import { readMessage } from '#formats/hl7v2/message.ts'
-import { type SourceSegment, type SourceTree, sourceTree } from '#formats/hl7v2/source.ts'
+import type { CareRule, EarlierLink, Flow, Party } from '#core/flow.ts'
+import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { reviseAnswers } from './answers-revision.ts'
-import { observerParty, resultRecipients, segmentsNamed } from './hl7v2-observers.ts'
-import { fieldOf, patientParty } from './hl7v2-people.ts'
+import { observerParty, resultRecipients } from './hl7v2-observers.ts'
+import { patientParty } from './hl7v2-people.ts'
+import { fieldOf, type Hl7v2Source, readSource, segmentsNamed } from './hl7v2-source.ts'
 import { reviseMessage } from './message-revision.ts'
 
-interface ObservationResult extends SourceTree {
-  timeZone: string
-  /** MSH-4, of which our own identifier systems for this sender's numbers are made. */
-  facility: string
-}
-
-type Rule = CareRule<ObservationResult>
+type Rule = CareRule<Hl7v2Source>
 
 /**
  * ORU^R01, unsolicited results. Each OBR is one of three things, by a rule that its sender can read: OBR-4 is in the
@@ -22,11 +15,11 @@ type Rule = CareRule<ObservationResult>
  * message is refused, for results of a laboratory are no messages and would lose as a text what they are as data. What
  * comes again with the number of OBR-3 (else OBR-2) and the code of OBR-4 is the next version of it.
  */
-export const observationResult: Flow<ObservationResult> = {
+export const observationResult: Flow<Hl7v2Source> = {
   name: 'observation-result',
   title: 'Questionnaire result or report (HL7 v2)',
   door: { kind: 'hl7v2', messageTypes: ['ORU^R01'] },
-  read: readResult,
+  read: readSource,
   messageId: (source) => source.controlId,
   primary: 'Communication',
   parties: partiesOf,
@@ -38,14 +31,7 @@ export const observationResult: Flow<ObservationResult> = {
   revisions: { Communication: reviseMessage, QuestionnaireResponse: reviseAnswers },
 }
 
-function readResult(body: Uint8Array, { timeZone }: ReadContext): ObservationResult {
-  const { text, charset } = decodeText(body)
-  const tree = sourceTree(readMessage(text, charset))
-  const [sender] = fieldOf(tree.MSH, 4)
-  return { ...tree, timeZone, facility: sender?._1 ?? sender?._2 ?? 'unknown' }
-}
-
-function partiesOf({ facility, MSH, PID, orders }: ObservationResult): Party[] {
+function partiesOf({ facility, MSH, PID, orders }: Hl7v2Source): Party[] {
   return [
     PID && patientParty(facility, PID),
     ...orders.flatMap(({ ORC, OBR }, index) =>
@@ -60,7 +46,7 @@ function partiesOf({ facility, MSH, PID, orders }: ObservationResult): Party[] {
 }
 
 /** What came with the same number before, as whatever it was. Accession numbers are shared: OBR-4 tells them apart. */
-function earlierResults({ facility, orders }: ObservationResult): EarlierLink[] {
+function earlierResults({ facility, orders }: Hl7v2Source): EarlierLink[] {
   return orders.flatMap(({ OBR }, index) => {
     const number = numberOf(facility, OBR)
     if (number === undefined) return []
@@ -78,14 +64,14 @@ function numberOf(facility: string, OBR: SourceSegment | undefined): string | un
 }
 
 /** An OBX before the first OBR, or after an ORC that has none, is part of nothing that is read here. */
-function everyResultHasItsReport({ MSH, PID, orders }: ObservationResult): ReturnType<Rule> {
+function everyResultHasItsReport({ MSH, PID, orders }: Hl7v2Source): ReturnType<Rule> {
   const elsewhere = [MSH, PID, ...orders.flatMap(({ OBR: _obr, ...others }) => Object.values(others))]
   if (elsewhere.some((owner) => owner && segmentsNamed(owner, 'OBX').length > 0))
     throw new Failure('unsupported', [{ text: 'Each OBX belongs after its OBR', expression: 'OBX' }])
   return { keep: true }
 }
 
-function hasWhatAResultNeeds({ facility, PID, orders }: ObservationResult): ReturnType<Rule> {
+function hasWhatAResultNeeds({ facility, PID, orders }: Hl7v2Source): ReturnType<Rule> {
   const issues: Issue[] = []
   const requireField = (is: boolean, expression: string, text: string) => {
     if (!is) issues.push({ code: 'required', text, expression })

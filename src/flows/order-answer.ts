@@ -2,7 +2,8 @@ import { orderControlCodes } from '#care/order-control.ts'
 import { Failure } from '#core/failure.ts'
 import type { CareRule, Flow, Party } from '#core/flow.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
-import { fieldOf, patientParty } from './hl7v2-people.ts'
+import { patientParty } from './hl7v2-people.ts'
+import { fieldOf, segmentsNamed } from './hl7v2-source.ts'
 import {
   dialogueLinks,
   hasNumbers,
@@ -55,8 +56,7 @@ function answerId({ MSH, controlId }: OrderDialogue): string {
 }
 
 function acknowledgementOf(MSH: SourceSegment): SourceSegment | undefined {
-  const found = MSH.MSA
-  return Array.isArray(found) ? (found as SourceSegment[])[0] : undefined
+  return segmentsNamed(MSH, 'MSA')[0]
 }
 
 /** What was refused (MSA-1) is not accepted all the same (ORC-1): a person has to ask which of them is meant. */

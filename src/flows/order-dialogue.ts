@@ -1,29 +1,24 @@
 import { maySay, type OrderControl, type OrderControlSays, orderControlOf } from '#care/order-control.ts'
 import { Failure, type FailureKind, type Issue } from '#core/failure.ts'
 import type { CareRule, OrderLink, ReadContext } from '#core/flow.ts'
-import { decodeText } from '#formats/hl7v2/charset.ts'
-import { readMessage } from '#formats/hl7v2/message.ts'
-import { sourceTree } from '#formats/hl7v2/source.ts'
-import { fieldOf } from './hl7v2-people.ts'
+import { patientNeed, requireEach } from './hl7v2-needs.ts'
+import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
 import { orderLinkOf } from './order-number.ts'
-import type { PrescriptionOrder } from './prescription-order-source.ts'
 
 /** A message that speaks of orders that are here already. */
-export interface OrderDialogue extends PrescriptionOrder {
+export interface OrderDialogue extends Hl7v2Source {
   /** What ORC-1 of each order means (care/order-control), in their order. */
   controls: OrderControl[]
 }
 
 type Rule = CareRule<OrderDialogue>
 
-export function readDialogue(body: Uint8Array, { timeZone }: ReadContext): OrderDialogue {
-  const { text, charset } = decodeText(body)
-  const tree = sourceTree(readMessage(text, charset))
-  const [sender] = fieldOf(tree.MSH, 4)
-  const controls = tree.orders.map(({ ORC }) =>
+export function readDialogue(body: Uint8Array, context: ReadContext): OrderDialogue {
+  const source = readSource(body, context)
+  const controls = source.orders.map(({ ORC }) =>
     orderControlOf(fieldOf(ORC, 1)[0]?._1, fieldOf(ORC, 5)[0]?._1),
   )
-  return { ...tree, controls, timeZone, facility: sender?._1 ?? sender?._2 ?? 'unknown' }
+  return { ...source, controls }
 }
 
 export function dialogueLinks({ facility, orders }: OrderDialogue): OrderLink[] {
@@ -59,10 +54,7 @@ function refuseWhere(
 
 /** An order is named by number; whose it is, by PID-3. */
 export const hasPatientAndNumbers: Rule = (source, caller) => {
-  if (!fieldOf(source.PID, 3).some((value) => value._1))
-    throw new Failure('invalid', [
-      { code: 'required', text: 'A patient identifier is required', expression: 'PID-3' },
-    ])
+  requireEach([patientNeed(source.PID)])
   return hasNumbers(source, caller)
 }
 

@@ -1,7 +1,7 @@
 import type { OrderLink } from '#core/flow.ts'
 import type { SourceOrder, SourceRepetition } from '#formats/hl7v2/source.ts'
 import { entityIdentifierOf, type Identifier } from './hl7v2-datatypes.ts'
-import { fieldOf } from './hl7v2-people.ts'
+import { fieldOf } from './hl7v2-source.ts'
 
 /** Our own number for the order comes back in ORC-2; the pharmacy's stand in ORC-3, RXD-7 and RXE-15. */
 export function orderLinkOf(facility: string, { ORC, RXD, RXE }: SourceOrder, index: number): OrderLink {

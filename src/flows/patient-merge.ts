@@ -1,13 +1,11 @@
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, Flow, Party, ReadContext } from '#core/flow.ts'
 import type { Resource } from '#core/resource.ts'
-import { decodeText } from '#formats/hl7v2/charset.ts'
-import { readMessage } from '#formats/hl7v2/message.ts'
-import { type SourceRepetition, type SourceSegment, sourceTree } from '#formats/hl7v2/source.ts'
+import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
 import { identifierOf } from './hl7v2-datatypes.ts'
-import { fieldOf, patientParty } from './hl7v2-people.ts'
+import { patientParty } from './hl7v2-people.ts'
+import { fieldOf, readSource, segmentsNamed } from './hl7v2-source.ts'
 import {
-  facilityOf,
   hasPatient,
   type PatientMessage,
   type PatientRecord,
@@ -33,14 +31,12 @@ export const patientMerge: Flow<PatientMessage> = {
 }
 
 /** The PATIENT group repeats, and a record may take the place of several. */
-function readMerge(body: Uint8Array, { timeZone }: ReadContext): PatientMessage {
-  const { text, charset } = decodeText(body)
-  const tree = sourceTree(readMessage(text, charset), 'several')
-  const facility = facilityOf(tree)
+function readMerge(body: Uint8Array, context: ReadContext): PatientMessage {
+  const source = readSource(body, context, 'several')
   const records = new Map<string, PatientRecord>()
   let count = 0
-  for (const PID of tree.PID ? [tree.PID, ...((tree.PID.PID ?? []) as SourceSegment[])] : []) {
-    const { system, value } = patientParty(facility, PID)?.identifier ?? {}
+  for (const PID of source.PID ? [source.PID, ...segmentsNamed(source.PID, 'PID')] : []) {
+    const { system, value } = patientParty(source.facility, PID)?.identifier ?? {}
     const key = `${system}|${value}`
     const record = records.get(key) ?? {
       slot: records.size === 0 ? 'subject' : `subject-${records.size}`,
@@ -48,11 +44,11 @@ function readMerge(body: Uint8Array, { timeZone }: ReadContext): PatientMessage 
       replaced: [],
     }
     records.set(key, record)
-    for (const MRG of (PID.MRG ?? []) as SourceSegment[]) {
+    for (const MRG of segmentsNamed(PID, 'MRG')) {
       record.replaced.push({ slot: `replaced-${count++}`, MRG, identifiers: priorIdentifiers(PID, MRG) })
     }
   }
-  return { ...tree, timeZone, facility, records: [...records.values()], CON: [] }
+  return { ...source, records: [...records.values()], CON: [] }
 }
 
 /** A prior number whose kind nobody wrote is of the kind of the one that survives. */

@@ -1,22 +1,13 @@
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, Flow, Party, ReadContext } from '#core/flow.ts'
-import { decodeText } from '#formats/hl7v2/charset.ts'
-import { readMessage } from '#formats/hl7v2/message.ts'
-import {
-  type SourceRepetition,
-  type SourceSegment,
-  type SourceTree,
-  sourceTree,
-} from '#formats/hl7v2/source.ts'
+import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
 import { reviseConsent } from './consent-revision.ts'
-import { fieldOf, organizationParty, patientParty, practitionerParty, segmentsNamed } from './hl7v2-people.ts'
+import { organizationParty, patientParty, practitionerParty } from './hl7v2-people.ts'
+import { fieldOf, type Hl7v2Source, readSource, segmentsAnywhere, segmentsNamed } from './hl7v2-source.ts'
 import { revisePatient } from './patient-revision.ts'
 
 /** A message about who patients are, whichever way it is to be read. */
-export interface PatientMessage extends SourceTree {
-  timeZone: string
-  /** MSH-4, of which our own identifier systems for this sender's numbers are made. */
-  facility: string
+export interface PatientMessage extends Hl7v2Source {
   records: PatientRecord[]
   /** Consents, wherever they stand. */
   CON: SourceSegment[]
@@ -56,21 +47,15 @@ export const patientRecord: Flow<PatientMessage> = {
   revisions: { Patient: revisePatient, Consent: reviseConsent },
 }
 
-function readRecord(body: Uint8Array, { timeZone }: ReadContext): PatientMessage {
-  const { text, charset } = decodeText(body)
-  const tree = sourceTree(readMessage(text, charset))
-  const records = tree.PID ? [{ slot: 'subject', PID: tree.PID, replaced: [] }] : []
-  return { ...tree, timeZone, facility: facilityOf(tree), records, CON: segmentsNamed(tree, 'CON') }
-}
-
-export function facilityOf({ MSH }: SourceTree): string {
-  const [sender] = fieldOf(MSH, 4)
-  return sender?._1 ?? sender?._2 ?? 'unknown'
+function readRecord(body: Uint8Array, context: ReadContext): PatientMessage {
+  const source = readSource(body, context)
+  const records = source.PID ? [{ slot: 'subject', PID: source.PID, replaced: [] }] : []
+  return { ...source, records, CON: segmentsAnywhere(source, 'CON') }
 }
 
 /** The patient, and whose patient they are by PD1-3 and PD1-4. */
 export function partiesOf({ facility }: PatientMessage, { slot, PID }: PatientRecord): Party[] {
-  const [pd1] = (PID.PD1 ?? []) as SourceSegment[]
+  const [pd1] = segmentsNamed(PID, 'PD1')
   const subject = patientParty(facility, PID)
   return [
     subject && { ...subject, slot },

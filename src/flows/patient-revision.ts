@@ -4,6 +4,7 @@ import type { Identified } from '#core/resource.ts'
 import { sourceTimeUrl } from '#formats/hl7v2/said.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { patientParty } from './hl7v2-people.ts'
+import { segmentsNamed } from './hl7v2-source.ts'
 import type { PatientMessage } from './patient-record.ts'
 import { extensionsOf, isOlder } from './source-time.ts'
 
@@ -60,7 +61,7 @@ function merged(standing: Record, incoming: Record, { PID, number }: Told): Reco
   const from = incoming as unknown as { [element: string]: unknown }
   for (const { segment, fields, elements } of groups) {
     const isTold = elements.some((element) => from[element] !== undefined)
-    const segments = segment === 'PID' ? [PID] : ((PID[segment] ?? []) as SourceSegment[])
+    const segments = segment === 'PID' ? [PID] : segmentsNamed(PID, segment)
     if (!isTold && !fields.some((field) => isDeleted(segments, field))) continue
     for (const element of elements) delete next[element]
     for (const element of elements)

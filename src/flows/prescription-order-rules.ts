@@ -4,10 +4,9 @@ import type { DosageTiming } from '#care/prescribed-item.ts'
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule } from '#core/flow.ts'
 import type { SourceOrder, SourceSegment } from '#formats/hl7v2/source.ts'
-import { fieldOf } from './hl7v2-people.ts'
-import type { PrescriptionOrder } from './prescription-order-source.ts'
+import { fieldOf, type Hl7v2Source } from './hl7v2-source.ts'
 
-type Rule = CareRule<PrescriptionOrder>
+type Rule = CareRule<Hl7v2Source>
 
 /** What is asked about an order that is there is not taken for a new one: it has messages of its own. */
 const onlyNewOrders: Rule = ({ orders }) => {

@@ -1,19 +1,17 @@
 import type { Attestation, Flow, Party, ReadContext } from '#core/flow.ts'
-import { decodeText } from '#formats/hl7v2/charset.ts'
 import { fhirDateTime } from '#formats/hl7v2/date-time.ts'
-import { readMessage } from '#formats/hl7v2/message.ts'
-import { type SourceOrder, type SourceRepetition, sourceTree } from '#formats/hl7v2/source.ts'
+import type { SourceOrder, SourceRepetition } from '#formats/hl7v2/source.ts'
 import { entityIdentifierOf } from './hl7v2-datatypes.ts'
-import { fieldOf, patientParty, pharmacyParty, practitionerParty } from './hl7v2-people.ts'
+import { patientParty, pharmacyParty, practitionerParty } from './hl7v2-people.ts'
+import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
 import { prescriptionOrderRules } from './prescription-order-rules.ts'
-import type { PrescriptionOrder } from './prescription-order-source.ts'
 import { withTiming } from './quantity-timing.ts'
 
 /**
  * RDE^O11, pharmacy/treatment encoded order: of each order one MedicationRequest for RXO (as placed) and one for RXE
  * (as encoded), never merged, with a Task for the pharmacy where it is in force.
  */
-export const prescriptionOrder: Flow<PrescriptionOrder> = {
+export const prescriptionOrder: Flow<Hl7v2Source> = {
   name: 'prescription-order',
   title: 'Prescription order (HL7 v2)',
   door: { kind: 'hl7v2', messageTypes: ['RDE^O11'] },
@@ -31,15 +29,12 @@ export const prescriptionOrder: Flow<PrescriptionOrder> = {
   ],
 }
 
-function readOrder(body: Uint8Array, { timeZone }: ReadContext): PrescriptionOrder {
-  const { text, charset } = decodeText(body)
-  const tree = sourceTree(readMessage(text, charset))
-  const [sender] = fieldOf(tree.MSH, 4)
-  const orders = tree.orders.map(withTiming)
-  return { ...tree, orders, timeZone, facility: sender?._1 ?? sender?._2 ?? 'unknown' }
+function readOrder(body: Uint8Array, context: ReadContext): Hl7v2Source {
+  const source = readSource(body, context)
+  return { ...source, orders: source.orders.map(withTiming) }
 }
 
-function partiesOf(source: PrescriptionOrder): Party[] {
+function partiesOf(source: Hl7v2Source): Party[] {
   const subject = source.PID && patientParty(source.facility, source.PID)
   return [
     subject,
@@ -78,7 +73,7 @@ function identified(...values: (SourceRepetition | undefined)[]): SourceRepetiti
 }
 
 /** ORC-12 says who ordered; an order without one was authorised by nobody we could name, and holds the others up. */
-function attestationOf(source: PrescriptionOrder): Attestation | undefined {
+function attestationOf(source: Hl7v2Source): Attestation | undefined {
   const { orders, facility, timeZone } = source
   const ordered = orders.map(({ ORC }) => fieldOf(ORC, 12)[0])
   if (orders.length === 0 || ordered.some((provider) => provider?._1 === undefined)) return undefined

@@ -1,5 +1,5 @@
 import type { SourceOrder, SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
-import { fieldOf } from './hl7v2-people.ts'
+import { fieldOf } from './hl7v2-source.ts'
 
 /**
  * Orders whose timing stands in ORC-7 or RXE-1 (data type TQ, HL7 v2.4 §4.2.2, withdrawn since 2.5 for TQ1 and still

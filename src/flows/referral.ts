@@ -1,19 +1,14 @@
-import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
-import { decodeText } from '#formats/hl7v2/charset.ts'
 import { segmentsUnder } from '#formats/hl7v2/coverage.ts'
-import { readMessage } from '#formats/hl7v2/message.ts'
-import { type SourceSegment, type SourceTree, sourceTree } from '#formats/hl7v2/source.ts'
-import { segmentsNamed } from './hl7v2-observers.ts'
-import { fieldOf, patientParty, providerParty } from './hl7v2-people.ts'
+import type { SourceSegment } from '#formats/hl7v2/source.ts'
+import { patientNeed, requireEach } from './hl7v2-needs.ts'
+import { patientParty, providerParty } from './hl7v2-people.ts'
+import { fieldOf, type Hl7v2Source, readSource, segmentsNamed } from './hl7v2-source.ts'
 import { reviseMessage } from './message-revision.ts'
 import { reviseReferral } from './referral-revision.ts'
 
 /** The message as its tree, and its parts wherever a segment before them put them. */
-export interface Referral extends SourceTree {
-  timeZone: string
-  /** MSH-4, of which our own identifier systems for this sender's numbers are made. */
-  facility: string
+export interface Referral extends Hl7v2Source {
   /** RF1-6: number and whose it is. Not whose message it is, for both sides tell of one referral. */
   number: string
   RF1: SourceSegment[]
@@ -52,18 +47,14 @@ export const referral: Flow<Referral> = {
   revisions: { Task: reviseReferral, Communication: reviseMessage },
 }
 
-function readReferral(body: Uint8Array, { timeZone }: ReadContext): Referral {
-  const { text, charset } = decodeText(body)
-  const tree = sourceTree(readMessage(text, charset))
-  const [sender] = fieldOf(tree.MSH, 4)
-  const owners = [tree.MSH, tree.PID, ...tree.orders.flatMap((order) => Object.values(order))]
+function readReferral(body: Uint8Array, context: ReadContext): Referral {
+  const source = readSource(body, context)
+  const owners = [source.MSH, source.PID, ...source.orders.flatMap((order) => Object.values(order))]
   const all = owners.flatMap((owner) => (owner ? withThoseUnder(owner) : [])).sort((a, b) => a.at - b.at)
   const named = (...names: string[]) => all.filter((segment) => names.includes(segment._))
-  const RF1 = segmentsNamed(tree.MSH, 'RF1')
+  const RF1 = segmentsNamed(source.MSH, 'RF1')
   return {
-    ...tree,
-    timeZone,
-    facility: sender?._1 ?? sender?._2 ?? 'unknown',
+    ...source,
     number: numberOf(RF1[0]),
     RF1,
     PRD: named('PRD'),
@@ -108,8 +99,8 @@ function earlierReferral({ type, number }: Referral): EarlierLink[] {
 
 function hasWhatAReferralNeeds({ type, trigger, PID, RF1, PRD }: Referral): ReturnType<Rule> {
   const [rf1] = RF1
-  const needs = [
-    [fieldOf(PID, 3).some((value) => value._1), 'PID-3', 'A patient identifier is required'],
+  requireEach([
+    patientNeed(PID),
     [RF1.length === 1, 'RF1', 'One referral a message'],
     [fieldOf(rf1, 6)[0]?._1, 'RF1-6', 'The number of the referral is required'],
     [PRD.length > 0, 'PRD', 'Who refers to whom is required'],
@@ -118,10 +109,6 @@ function hasWhatAReferralNeeds({ type, trigger, PID, RF1, PRD }: Referral): Retu
       'RF1-1',
       'An answer has to say what it is (RF1-1)',
     ],
-  ] as const
-  const issues = needs.flatMap(([is, expression, text]): Issue[] =>
-    is ? [] : [{ code: 'required', text, expression }],
-  )
-  if (issues.length > 0) throw new Failure('invalid', issues)
+  ])
   return { keep: true }
 }

@@ -1,7 +1,8 @@
 import { orderControlCodes } from '#care/order-control.ts'
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, Flow, Party } from '#core/flow.ts'
-import { fieldOf, patientParty, practitionerParty } from './hl7v2-people.ts'
+import { patientParty, practitionerParty } from './hl7v2-people.ts'
+import { fieldOf } from './hl7v2-source.ts'
 import {
   dialogueLinks,
   hasPatientAndNumbers,

@@ -5,8 +5,7 @@ import {
   type Identifier,
   identifierOf,
 } from '#flows/hl7v2-datatypes.ts'
-import { segmentsNamed } from '#flows/hl7v2-observers.ts'
-import { fieldOf } from '#flows/hl7v2-people.ts'
+import { fieldOf, segmentsNamed } from '#flows/hl7v2-source.ts'
 import { fhirDate, fhirDateTime } from '#formats/hl7v2/date-time.ts'
 import { sourceTimeUrl } from '#formats/hl7v2/said.ts'
 import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
