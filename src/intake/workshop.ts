@@ -52,7 +52,8 @@ export interface Workshop {
   push(push: Push, by: By): Promise<Pushed>
   /**
    * Puts a version that was here before back in force, by at least seven digits of its SHA-256; a shipped one follows the
-   * software's releases again. Nothing is replayed: this is for the moment when something is wrong.
+   * software's releases again. Nothing is replayed: this is for the moment when something is wrong. Throws Failure
+   * `unsupported` for a version that this release does not compile.
    */
   rollback(name: string, sha256: string, by: By): Promise<{ name: string; sha256: string; before?: string }>
   /** What messages become by two versions of one thing (`compareVersions`), by the code rows of a client where one is named. */
@@ -160,6 +161,8 @@ export function createWorkshop(ports: WorkshopPorts): Workshop {
     const inForce = await shelf.inForce()
     const before = (await shelf.active(name))?.sha256
     const version = requireOne(await shelf.versions(name), sha256)
+    // It stood in force once, but maybe under a release that took more than this one.
+    canonicalText(version)
     const { [name]: _replaced, ...others } = inForce.active
     const at = clock.now()
     const own = { sha256: version.sha256, by: by.caller.clientId, at }

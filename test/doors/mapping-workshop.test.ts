@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Caller } from '#core/caller.ts'
+import { versionWrite } from '#intake/artifact-shelf.ts'
 import type { TestClient } from '../open-clinic.ts'
 import { postern } from './command-line.ts'
 import { fixture, message, openScene, placesIn, type Scene } from './scene.ts'
@@ -169,6 +170,17 @@ describe('POST /mappings', () => {
     const { sha256 } = versions[0]
     const back = await operator.request('POST', '/mappings/secure-message.jsonata/$rollback', { sha256 })
     expect(back.status, back.text).toBe(200)
+    expect((await sent()).topic).toBe('Dizzy')
+  })
+
+  it('puts no version back that this release does not compile any more', async () => {
+    const text = '$match(source.topic, /(a?){24}b/)'
+    const version = { name: 'secure-message.jsonata', text, sha256: 'f'.repeat(64), by: 'operator', at: 1 }
+    await scene.clinic.store.commit({ audit: [], registrations: [versionWrite(version)] })
+    const back = await operator.request('POST', '/mappings/secure-message.jsonata/$rollback', {
+      sha256: version.sha256,
+    })
+    expect([back.status, back.text]).toEqual([400, expect.stringContaining('pattern')])
     expect((await sent()).topic).toBe('Dizzy')
   })
 
