@@ -71,6 +71,25 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
     return stored && `${type}/${id}`
   }
 
+  /**
+   * A stub takes no number that another record has: two with one number could be told apart by nobody, and whoever may
+   * name a patient could so shut out every message about another. Not a word of it is said, as it would tell who is here.
+   */
+  async function ownNumbers({ type, identifier, stub }: Party): Promise<Resource> {
+    const { identifier: listed = [] } = stub as { identifier?: Party['identifier'][] }
+    if (listed.length < 2) return stub
+    const own: Party['identifier'][] = []
+    for (const each of listed) {
+      const isNamed = each.system === identifier.system && each.value === identifier.value
+      const values = [`${each.system}|${each.value}`]
+      const taken = isNamed
+        ? []
+        : await store.search({ type, criteria: [{ kind: 'token', param: 'identifier', values }], limit: 1 })
+      if (taken.length === 0) own.push(each)
+    }
+    return { ...stub, identifier: own } as Resource
+  }
+
   async function resolve(parties: readonly Party[], at: number): Promise<ResolvedParties> {
     const references: Record<string, Reference> = {}
     const stubs = new Map<string, Identified>()
@@ -87,7 +106,7 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
       references[party.slot] = `${party.type}/${id}`
       // Told of first, told of best: the subject comes before the roles it also has.
       if (stubs.has(key) || (await findStub(party, id))) continue
-      stubs.set(key, versioned(related(party.stub, references.subject), id, 1, at))
+      stubs.set(key, versioned(related(await ownNumbers(party), references.subject), id, 1, at))
     }
     requireApart(parties, references)
     return { references, stubs: [...stubs.values()] }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openScene, patientIdentifier, resourcesOf, type Scene } from './scene.ts'
+import { fixture, openScene, patientIdentifier, resourcesOf, type Scene } from './scene.ts'
 
 let scene: Scene
 beforeAll(async () => {
@@ -132,4 +132,19 @@ describe('an ADT about a patient', () => {
     expect(answer.text).toContain('MSA|AR|')
     expect(await patientBy(sid, 'N-9')).toEqual([])
   })
+})
+
+it('a patient is not shut out by an order that names another one with their number beside its own', async () => {
+  const order = (controlId: string, record: string) =>
+    fixture('prescription-order/us-simple.in.hl7')
+      .replace('RDE-20260105-0001', controlId)
+      .replaceAll('RX-88001', `RX-${controlId}`)
+      .replace(/\|\|MRN-4711[^|]*/, `||${record}`)
+  await send(adt('A28', '0900', 'N-20^^^NORTHSIDE&2.16.840.1.113883.19.5&ISO^MR', 'ROE^PAT'))
+  const theirs = 'N-20^^^NORTHSIDE&2.16.840.1.113883.19.5&ISO^PI'
+  const first = await send(order('TWO-1', `EVIL-1^^^ELSEWHERE^MR~${theirs}`), scene.stranger)
+  expect(first.text).toContain('MSA|AA|TWO-1')
+  expect(await patientBy(patientIdentifier.system, 'N-20')).toHaveLength(1)
+  const second = order('TWO-2', theirs.replace('^PI', '^MR'))
+  expect((await send(second)).text).toContain('MSA|AA|TWO-2')
 })
