@@ -47,7 +47,9 @@ const numbersAreNumbers: Rule = ({ orders }) => {
       numberIssues(order[name], `${name}[${index + 1}]`, numbers[name]),
     ),
   )
-  issues.push(...orders.flatMap((order, index) => refillIssues(order, index)))
+  issues.push(
+    ...orders.flatMap((order, index) => [...refillIssues(order, index), ...repeatIssues(order, index)]),
+  )
   if (issues.length > 0) throw new Failure('invalid', issues)
   return { keep: true }
 }
@@ -55,9 +57,29 @@ const numbersAreNumbers: Rule = ({ orders }) => {
 function numberIssues(segment: SourceSegment | undefined, place: string, fields: readonly number[]): Issue[] {
   return fields.flatMap((field) => {
     const [value] = fieldOf(segment, field)
-    if (!value || /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(value._ ?? '')) return []
-    return [{ code: 'value', text: 'must be a number without unit', expression: `${place}-${field}` }]
+    const isNumber = /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(value?._ ?? '')
+    if (!value || (isNumber && !value._?.startsWith('-'))) return []
+    const text = isNumber ? 'must not be negative' : 'must be a number without unit'
+    return [{ code: 'value', text, expression: `${place}-${field}` }]
   })
+}
+
+/** What is given, how much and how often: of two, one would be left out in silence. */
+const told: Record<'RXO' | 'RXE', readonly number[]> = {
+  RXO: [1, 2, 3, 4, 11, 12, 13],
+  RXE: [2, 3, 4, 5, 10, 11, 12],
+}
+
+function repeatIssues(order: SourceOrder, index: number): Issue[] {
+  return (['RXO', 'RXE'] as const).flatMap((name) =>
+    told[name]
+      .filter((field) => fieldOf(order[name], field).length > 1)
+      .map((field) => ({
+        code: 'value',
+        text: 'must not repeat: send an order for each',
+        expression: `${name}[${index + 1}]-${field}`,
+      })),
+  )
 }
 
 /** RXO-13 and RXE-12 do not count the first fill: 0 to 98 (R5). */
