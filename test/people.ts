@@ -49,6 +49,7 @@ export async function openIdentityProvider(
           ['nurse', 'clinician'],
           ['pharmacist', 'pharmacist'],
           ['patient', 'patient'],
+          ['parent', 'proxy'],
           ['privacy', 'privacy-officer'],
         ],
       },

@@ -1,6 +1,7 @@
-import type { HumanName } from 'fhir/r4'
+import type { HumanName, Period } from 'fhir/r4'
 import type { JWTPayload } from 'jose'
-import type { Store } from '#core/ports.ts'
+import { holds, intervalOfPeriod } from '#access/interval.ts'
+import type { Clock, Store } from '#core/ports.ts'
 import type { Reference, Resource } from '#core/resource.ts'
 import type { IssuerRegistration, PersonRole } from './issuers.ts'
 
@@ -10,12 +11,12 @@ export interface Person {
   name: string
 }
 
-/** Whom a role is for. A role of a patient with a Practitioner behind it would be somebody else's account. */
 /** Types whose records people sign in as. */
 export function isPersonType(type: string): boolean {
   return type === 'Practitioner' || type === 'Patient' || type === 'RelatedPerson'
 }
 
+/** Whom a role is for. A role of a patient with a Practitioner behind it would be somebody else's account. */
 function isFor(role: PersonRole, type: string): boolean {
   if (role === 'patient') return type === 'Patient'
   if (role === 'proxy') return type === 'RelatedPerson'
@@ -24,6 +25,7 @@ function isFor(role: PersonRole, type: string): boolean {
 
 export interface PersonPorts {
   store: Pick<Store, 'read' | 'search'>
+  clock: Pick<Clock, 'now'>
   fhirBase: string
 }
 
@@ -42,8 +44,19 @@ export async function findPerson(
   if (!reference || !isFor(role, type)) return undefined
   const stored = await ports.store.read(type, id)
   if (!stored || stored.deleted) return undefined
-  const record = JSON.parse(stored.json) as Resource & { active?: boolean; name?: HumanName[] }
-  return record.active === false ? undefined : { reference, name: nameOf(record) ?? role }
+  const record = JSON.parse(stored.json) as Resource & Dated & { active?: boolean; name?: HumanName[] }
+  if (record.active === false || !isNow(record, ports.clock.now())) return undefined
+  return { reference, name: nameOf(record) ?? role }
+}
+
+interface Dated {
+  period?: Period
+}
+
+/** A RelatedPerson says from when and until when the relation holds. */
+function isNow({ period }: Dated, now: number): boolean {
+  const interval = intervalOfPeriod(period)
+  return interval !== undefined && holds(interval, now)
 }
 
 async function referenceIn(

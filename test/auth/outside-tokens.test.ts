@@ -79,6 +79,19 @@ describe('a person with a token of the clinic’s login', () => {
     expect((await posing.request('GET', `/fhir/${ada}`)).status).toBe(401)
   })
 
+  it('is let in as a related person while the relation holds, and not before or after', async () => {
+    const statusIn = async (period?: { start?: string; end?: string }) => {
+      const related = { resourceType: 'RelatedPerson', patient: { reference: own } }
+      const proxy = await login.person(await made({ ...related, ...(period ? { period } : {}) }), 'parent')
+      return (await proxy.request('GET', `/fhir/${own}`)).status
+    }
+    // Let in and shown nothing: no consent names this person.
+    expect(await statusIn()).toBe(404)
+    expect(await statusIn({ start: '2020-01-01' })).toBe(404)
+    expect(await statusIn({ end: '2020-01-01' })).toBe(401)
+    expect(await statusIn({ start: '2999-01-01' })).toBe(401)
+  })
+
   it('is refused once their record is inactive, with the token that was good a moment ago', async () => {
     const leaver = await made({ resourceType: 'Patient', active: true })
     const token = await login.token({ fhirUser: leaver, roles: ['patient'] })
