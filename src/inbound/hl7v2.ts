@@ -73,9 +73,11 @@ export function readPayload(payload: Uint8Array): Payload {
   if (texts.length === 0) throw new Failure('malformed', 'There is no MSH segment in what was sent')
   if (texts.length > maxBatch)
     throw new Failure('too-large', `Send at most ${maxBatch} messages in one batch`)
+  // A mark at its beginning says of all of it that it is UTF-8, whatever MSH-18 says of each.
+  const mark = payload[0] === 0xef && payload[1] === 0xbb && payload[2] === 0xbf ? '\uFEFF' : ''
   const messages = texts.map((each) => ({
     message: readMessage(each, charset),
-    body: texts.length === 1 ? payload : encodeText(each, charset),
+    body: texts.length === 1 ? payload : encodeText(`${mark}${each}`, charset),
   }))
   return { messages, charset }
 }

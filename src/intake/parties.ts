@@ -4,6 +4,9 @@ import type { Party } from '#core/flow.ts'
 import type { Store, Vault } from '#core/ports.ts'
 import { type Identified, type Reference, type Resource, versioned } from '#core/resource.ts'
 
+/** Numbers of one person in one message; each is looked for. */
+const maxNumbers = 100
+
 /** How many resolved identifiers are remembered. */
 const remembered = 50_000
 
@@ -78,6 +81,8 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
   async function ownNumbers({ type, identifier, stub }: Party): Promise<Resource> {
     const { identifier: listed = [] } = stub as { identifier?: Party['identifier'][] }
     if (listed.length < 2) return stub
+    if (listed.length > maxNumbers)
+      throw new Failure('too-costly', `Nobody is made of more than ${maxNumbers} identifiers`)
     const own: Party['identifier'][] = []
     for (const each of listed) {
       const isNamed = each.system === identifier.system && each.value === identifier.value

@@ -148,3 +148,19 @@ it('a patient is not shut out by an order that names another one with their numb
   const second = order('TWO-2', theirs.replace('^PI', '^MR'))
   expect((await send(second)).text).toContain('MSA|AA|TWO-2')
 })
+
+it('the letters of a batch that is marked as UTF-8 stay, whatever MSH-18 says of them', async () => {
+  const batch = ['N-31', 'N-32'].map((number) =>
+    adt('A28', '0900', `${number}^^^NORTHSIDE^MR`, 'MÜLLER^ZOË').replace('|2.5.1', '|2.5.1||||||8859/1'),
+  )
+  await send(`\uFEFF${batch.join('\r')}\r`)
+  for (const number of ['N-31', 'N-32'])
+    expect((await patientBy(sid, number))[0].name).toEqual([{ family: 'MÜLLER', given: ['ZOË'] }])
+})
+
+it('nobody is made of more numbers than can be looked for', async () => {
+  const numbers = Array.from({ length: 101 }, (_, index) => `N-4-${index}^^^NORTHSIDE^MR`)
+  const text = fixture('prescription-order/us-simple.in.hl7').replace(/MRN-4711[^|]*/, numbers.join('~'))
+  expect((await send(text.replace('RDE-20260105-0001', 'MANY'))).text).toContain('MSA|CE|MANY')
+  expect(await patientBy(sid, 'N-4-0')).toEqual([])
+})
