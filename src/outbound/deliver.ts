@@ -1,3 +1,4 @@
+import { createBackground } from '#core/background.ts'
 import type { DestinationShare } from '#core/ports.ts'
 import { type AttemptPorts, type AttemptSettings, createAttempts } from './attempt.ts'
 import { type CircuitSettings, createCircuits } from './circuit.ts'
@@ -49,13 +50,15 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
   const circuits = createCircuits(store, settings.circuit)
   const paused = createPauses(store)
   const underway = new Map<Promise<void>, string>()
-  let running = false
-  let loop = Promise.resolve()
-  let woken = false
-  let wake = () => {}
+  const background = createBackground({
+    clock,
+    shortestPauseMs: SHORTEST_PAUSE_MS,
+    longestPauseMs: LONGEST_PAUSE_MS,
+    step,
+  })
 
   store.onCommit((unit) => {
-    if (unit.deliveries?.length || unit.releases?.length) rouse()
+    if (unit.deliveries?.length || unit.releases?.length) background.rouse()
   })
 
   async function claim(limit: number): Promise<Promise<void>[]> {
@@ -71,7 +74,7 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
         .then((sign) => circuits.ended(delivery, sign, clock.now()))
         .finally(() => {
           underway.delete(attempt)
-          rouse()
+          background.rouse()
         })
       underway.set(attempt, delivery.destination)
       return attempt
@@ -95,35 +98,12 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
 
   const next = async () => store.nextDelivery(await held())
 
-  async function work(): Promise<void> {
-    while (running) {
-      const free = settings.batch - underway.size
-      const claimed = free > 0 ? await claim(free).catch(tell) : []
-      for (const attempt of claimed ?? []) attempt.catch(tell)
-      if (!claimed?.length) await pause()
-    }
-  }
-
-  /** Until something is queued, something under way ends, or the next delivery is due. */
-  async function pause(): Promise<void> {
-    const due = await next().catch(tell)
-    const wait = (due ?? Number.POSITIVE_INFINITY) - clock.now()
-    const ms = Math.min(Math.max(wait, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS)
-    if (!woken && running) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms)
-        wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    }
-    woken = false
-  }
-
-  function rouse(): void {
-    woken = true
-    wake()
+  /** One round. The rest after it ends when something is queued, something under way ends, or the next is due. */
+  async function step(): Promise<number | undefined | 'at-once'> {
+    const free = settings.batch - underway.size
+    const claimed = free > 0 ? await claim(free).catch(tell) : []
+    for (const attempt of claimed ?? []) attempt.catch(tell)
+    return claimed?.length ? 'at-once' : next().catch(tell)
   }
 
   function tell(error: unknown): undefined {
@@ -140,15 +120,9 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
       return attempts.length
     },
     next,
-    start() {
-      if (running) return
-      running = true
-      loop = work()
-    },
+    start: background.start,
     async stop() {
-      running = false
-      rouse()
-      await loop
+      await background.stop()
       await Promise.allSettled(underway.keys())
     },
   }

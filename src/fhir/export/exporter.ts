@@ -1,3 +1,4 @@
+import { createBackground } from '#core/background.ts'
 import type { FhirPorts } from '#fhir/call.ts'
 import { prepareExports } from './prepare.ts'
 
@@ -18,60 +19,21 @@ const faultPauseMs = 1_000
 
 export function createExporter(ports: FhirPorts): Exporter {
   const { store, clock } = ports
-  let running = false
-  let loop = Promise.resolve()
-  let woken = false
-  let wake = () => {}
+  const background = createBackground({ clock, shortestPauseMs, longestPauseMs, step })
 
   store.onCommit((unit) => {
-    if (unit.exports?.some(({ state }) => state === 'preparing')) rouse()
+    if (unit.exports?.some(({ state }) => state === 'preparing')) background.rouse()
   })
 
-  async function work(): Promise<void> {
-    while (running) {
-      const done = await prepareExports(ports, () => !running).catch(async (fault) => {
-        ports.report?.(fault)
-        await sleep(faultPauseMs)
-        return 1
-      })
-      if (done === 0) await pause()
+  async function step(isStopping: () => boolean): Promise<number | undefined | 'at-once'> {
+    try {
+      if ((await prepareExports(ports, isStopping)) > 0) return 'at-once'
+    } catch (fault) {
+      ports.report?.(fault)
+      return clock.now() + faultPauseMs
     }
+    return store.nextExport().catch(() => undefined)
   }
 
-  async function pause(): Promise<void> {
-    const next = await store.nextExport().catch(() => undefined)
-    const wait = (next ?? Number.POSITIVE_INFINITY) - clock.now()
-    await sleep(Math.min(Math.max(wait, shortestPauseMs), longestPauseMs))
-  }
-
-  async function sleep(ms: number): Promise<void> {
-    if (running && !woken)
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms)
-        wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    woken = false
-  }
-
-  function rouse(): void {
-    woken = true
-    wake()
-  }
-
-  return {
-    run: () => prepareExports(ports),
-    start() {
-      if (running) return
-      running = true
-      loop = work()
-    },
-    async stop() {
-      running = false
-      rouse()
-      await loop
-    },
-  }
+  return { run: () => prepareExports(ports), start: background.start, stop: background.stop }
 }

@@ -1,3 +1,4 @@
+import { createBackground } from '#core/background.ts'
 import type { FhirPorts } from '#fhir/call.ts'
 import { beat, gatherEvents } from './gather.ts'
 
@@ -13,15 +14,16 @@ const longestPauseMs = 5_000
 const shortestPauseMs = 20
 
 export function createGatherer(ports: FhirPorts): Gatherer {
-  const { store, clock } = ports
-  let running = false
-  let loop = Promise.resolve()
-  let woken = false
-  let wake = () => {}
+  const background = createBackground({
+    clock: ports.clock,
+    shortestPauseMs,
+    longestPauseMs,
+    step: () => run().catch((fault) => void ports.report?.(fault)),
+  })
 
   // What is written by a commit may concern a subscriber: to look costs one small read.
-  store.onCommit((unit) => {
-    if (unit.writes?.length) rouse()
+  ports.store.onCommit((unit) => {
+    if (unit.writes?.length) background.rouse()
   })
 
   async function run(): Promise<number | undefined> {
@@ -29,42 +31,5 @@ export function createGatherer(ports: FhirPorts): Gatherer {
     return beat(ports)
   }
 
-  async function work(): Promise<void> {
-    while (running) {
-      const next = await run().catch((fault) => void ports.report?.(fault))
-      const wait = (next ?? Number.POSITIVE_INFINITY) - clock.now()
-      await pause(Math.min(Math.max(wait, shortestPauseMs), longestPauseMs))
-    }
-  }
-
-  async function pause(ms: number): Promise<void> {
-    if (running && !woken)
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms)
-        wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    woken = false
-  }
-
-  function rouse(): void {
-    woken = true
-    wake()
-  }
-
-  return {
-    run,
-    start() {
-      if (running) return
-      running = true
-      loop = work()
-    },
-    async stop() {
-      running = false
-      rouse()
-      await loop
-    },
-  }
+  return { run, start: background.start, stop: background.stop }
 }
