@@ -1,6 +1,7 @@
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, Flow, OrderLink, Party } from '#core/flow.ts'
-import type { SourceRepetition } from '#formats/hl7v2/source.ts'
+import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
+import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty, practitionerParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
 import { orderLinkOf } from './order-number.ts'
@@ -50,31 +51,26 @@ function onlyDispenses({ orders }: Hl7v2Source): ReturnType<CareRule<Hl7v2Source
 }
 
 function hasWhatItTells({ PID, orders }: Hl7v2Source): ReturnType<CareRule<Hl7v2Source>> {
-  const issues: Issue[] = []
-  const requireField = (is: boolean, expression: string, text: string) => {
-    if (!is) issues.push({ code: 'required', text, expression })
-  }
-  requireField(
-    fieldOf(PID, 3).some((value) => value._1),
-    'PID-3',
-    'A patient identifier is required',
-  )
-  requireField(orders.length > 0, 'ORC', 'A dispense is required')
-  for (const [index, { RXD }] of orders.entries()) {
-    const place = `RXD[${index + 1}]`
-    requireField(RXD !== undefined, place, 'RXD is required')
-    if (!RXD) continue
-    requireField(fieldOf(RXD, 2).length > 0, `${place}-2`, 'What was dispensed is required')
-    requireField(fieldOf(RXD, 3).length > 0, `${place}-3`, 'When it was dispensed is required')
-    requireField(isNumber(fieldOf(RXD, 4)[0]), `${place}-4`, 'must be a number without unit')
-    requireField(
+  requireEach([
+    patientNeed(PID),
+    [orders.length > 0, 'ORC', 'A dispense is required'],
+    ...orders.flatMap(({ RXD }, index) => needsOf(RXD, `RXD[${index + 1}]`)),
+  ])
+  return { keep: true }
+}
+
+function needsOf(RXD: SourceSegment | undefined, place: string): Need[] {
+  if (!RXD) return [[false, place, 'RXD is required']]
+  return [
+    [fieldOf(RXD, 2).length > 0, `${place}-2`, 'What was dispensed is required'],
+    [fieldOf(RXD, 3).length > 0, `${place}-3`, 'When it was dispensed is required'],
+    [isNumber(fieldOf(RXD, 4)[0]), `${place}-4`, 'must be a number without unit'],
+    [
       [12, 16, 28].every((field) => fieldOf(RXD, field).length === 0 || isNumber(fieldOf(RXD, field)[0])),
       place,
       'RXD-12, -16 and -28 must be numbers without unit',
-    )
-  }
-  if (issues.length > 0) throw new Failure('invalid', issues)
-  return { keep: true }
+    ],
+  ]
 }
 
 function isNumber(value: SourceRepetition | undefined): boolean {

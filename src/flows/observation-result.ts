@@ -1,7 +1,8 @@
-import { Failure, type Issue } from '#core/failure.ts'
+import { Failure } from '#core/failure.ts'
 import type { CareRule, EarlierLink, Flow, Party } from '#core/flow.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { reviseAnswers } from './answers-revision.ts'
+import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { observerParty, resultRecipients } from './hl7v2-observers.ts'
 import { patientParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource, segmentsNamed } from './hl7v2-source.ts'
@@ -72,28 +73,24 @@ function everyResultHasItsReport({ MSH, PID, orders }: Hl7v2Source): ReturnType<
 }
 
 function hasWhatAResultNeeds({ facility, PID, orders }: Hl7v2Source): ReturnType<Rule> {
-  const issues: Issue[] = []
-  const requireField = (is: boolean, expression: string, text: string) => {
-    if (!is) issues.push({ code: 'required', text, expression })
-  }
   const reports = orders.flatMap(({ OBR }) => (OBR ? [OBR] : []))
-  requireField(
-    fieldOf(PID, 3).some((value) => value._1),
-    'PID-3',
-    'A patient identifier is required',
-  )
-  requireField(reports.length > 0, 'OBR', 'A result is required')
-  for (const [index, OBR] of reports.entries()) {
-    const place = `OBR[${index + 1}]`
-    const results = segmentsNamed(OBR, 'OBX')
-    requireField(fieldOf(OBR, 4)[0] !== undefined, `${place}-4`, 'What was asked or reported is required')
-    requireField(results.length > 0, `${place}`, 'At least one OBX is required')
-    requireField(results.every(hasItsType), `${place}`, 'OBX-2 and OBX-3 are required')
-  }
   const numbers = reports.flatMap((OBR) => numberOf(facility, OBR) ?? [])
-  requireField(new Set(numbers).size === numbers.length, 'OBR-3', 'Two results of one number and code')
-  if (issues.length > 0) throw new Failure('invalid', issues)
+  requireEach([
+    patientNeed(PID),
+    [reports.length > 0, 'OBR', 'A result is required'],
+    ...reports.flatMap((OBR, index) => needsOf(OBR, `OBR[${index + 1}]`)),
+    [new Set(numbers).size === numbers.length, 'OBR-3', 'Two results of one number and code'],
+  ])
   return { keep: true }
+}
+
+function needsOf(OBR: SourceSegment, place: string): Need[] {
+  const results = segmentsNamed(OBR, 'OBX')
+  return [
+    [fieldOf(OBR, 4)[0], `${place}-4`, 'What was asked or reported is required'],
+    [results.length > 0, place, 'At least one OBX is required'],
+    [results.every(hasItsType), place, 'OBX-2 and OBX-3 are required'],
+  ]
 }
 
 /** OBX-2 may be left out only where there is no value (HL7 v2.5.1 §7.4.2.2). */

@@ -1,7 +1,8 @@
 import { maySay, type OrderControl, type OrderControlSays, orderControlOf } from '#care/order-control.ts'
 import { Failure, type FailureKind, type Issue } from '#core/failure.ts'
-import type { CareRule, OrderLink, ReadContext } from '#core/flow.ts'
+import type { CareRule, OrderLink, Party, ReadContext } from '#core/flow.ts'
 import { patientNeed, requireEach } from './hl7v2-needs.ts'
+import { patientParty, practitionerParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
 import { orderLinkOf } from './order-number.ts'
 
@@ -23,6 +24,17 @@ export function readDialogue(body: Uint8Array, context: ReadContext): OrderDialo
 
 export function dialogueLinks({ facility, orders }: OrderDialogue): OrderLink[] {
   return orders.map((order, index) => ({ ...orderLinkOf(facility, order, index), asks: true }))
+}
+
+/** Whose orders they are, and who asks: the first that these fields of each ORC name by a number. */
+export function askingParties({ facility, PID, orders }: OrderDialogue, fields: readonly number[]): Party[] {
+  return [
+    PID && patientParty(facility, PID),
+    ...orders.map(({ ORC }, index) => {
+      const asking = fields.flatMap((field) => fieldOf(ORC, field)).find((person) => person._1)
+      return practitionerParty(facility, `requester-${index}`, asking)
+    }),
+  ].filter((party) => party !== undefined)
 }
 
 /** Every ORC-1 says one of these things, and its sender is who may say it. AR with the place for all else. */

@@ -1,9 +1,9 @@
 import { orderControlCodes } from '#care/order-control.ts'
 import { Failure, type Issue } from '#core/failure.ts'
-import type { CareRule, Flow, Party } from '#core/flow.ts'
-import { patientParty, practitionerParty } from './hl7v2-people.ts'
+import type { CareRule, Flow } from '#core/flow.ts'
 import { fieldOf } from './hl7v2-source.ts'
 import {
+  askingParties,
   dialogueLinks,
   hasPatientAndNumbers,
   type OrderDialogue,
@@ -26,7 +26,8 @@ export const orderRequest: Flow<OrderDialogue> = {
   read: readDialogue,
   messageId: (source) => source.controlId,
   primary: 'Task',
-  parties: partiesOf,
+  // Who asks is the ordering provider (ORC-12), or who acts for them (ORC-19).
+  parties: (source) => askingParties(source, [12, 19]),
   orders: dialogueLinks,
   rules: [
     onlyControls('Send new orders and what is asked of others in messages of their own', 'request'),
@@ -36,20 +37,6 @@ export const orderRequest: Flow<OrderDialogue> = {
   mapping: 'order-request',
   profiles: {},
   receivers: [],
-}
-
-/** Who asks is the ordering provider (ORC-12), or who acts for them (ORC-19). */
-function partiesOf({ facility, PID, orders }: OrderDialogue): Party[] {
-  return [
-    PID && patientParty(facility, PID),
-    ...orders.map(({ ORC }, index) =>
-      practitionerParty(
-        facility,
-        `requester-${index}`,
-        [...fieldOf(ORC, 12), ...fieldOf(ORC, 19)].find((provider) => provider._1),
-      ),
-    ),
-  ].filter((party) => party !== undefined)
 }
 
 /** R40: why is compulsory, and coded. */

@@ -1,9 +1,8 @@
 import { orderControlCodes } from '#care/order-control.ts'
 import { Failure, type Issue } from '#core/failure.ts'
-import type { CareRule, Flow, Party } from '#core/flow.ts'
-import { patientParty, practitionerParty } from './hl7v2-people.ts'
-import { fieldOf } from './hl7v2-source.ts'
+import type { CareRule, Flow } from '#core/flow.ts'
 import {
+  askingParties,
   dialogueLinks,
   hasPatientAndNumbers,
   type OrderDialogue,
@@ -27,7 +26,8 @@ export const renewalRequest: Flow<OrderDialogue> = {
   read: readDialogue,
   messageId: (source) => source.controlId,
   primary: 'Task',
-  parties: partiesOf,
+  // Who asks is the pharmacy that has the order; where it names none, who entered the request (ORC-10) or placed it.
+  parties: (source) => askingParties(source, [10, 12]),
   orders: dialogueLinks,
   unmatched: 'queued',
   rules: [
@@ -46,20 +46,6 @@ export const refillRequest: Flow<OrderDialogue> = {
   title: 'Refill authorization request (HL7 v2)',
   door: { kind: 'hl7v2', messageTypes: ['RDE^O25'] },
   rules: [onlyRefills, hasPatientAndNumbers],
-}
-
-/** Who asks is the pharmacy that has the order; where it names none, who entered or placed the request. */
-function partiesOf({ facility, PID, orders }: OrderDialogue): Party[] {
-  return [
-    PID && patientParty(facility, PID),
-    ...orders.map(({ ORC }, index) =>
-      practitionerParty(
-        facility,
-        `requester-${index}`,
-        [...fieldOf(ORC, 10), ...fieldOf(ORC, 12)].find((person) => person._1),
-      ),
-    ),
-  ].filter((party) => party !== undefined)
 }
 
 function onlyRefills({ controls }: OrderDialogue): ReturnType<CareRule<OrderDialogue>> {
