@@ -9,6 +9,7 @@ import {
   unmappedCode,
 } from '#core/commit.ts'
 import type { LeafMaker, Vault } from '#core/ports.ts'
+import * as deliveries from './delivery-statements.ts'
 import type { Statement } from './driver.ts'
 import { exportStatements, toldStatements } from './exports.ts'
 import type { SearchIndex } from './search-index.ts'
@@ -101,7 +102,7 @@ async function delivery(each: NewDelivery, unit: CommitUnit, { vault }: Sealing)
   const lane = vault.mac('lane', destination, notification ? '' : (patient ?? id)).subarray(0, 16)
   const created = unit.audit[0]?.recorded ?? due
   return [
-    statements.insertDelivery.bind({
+    deliveries.insertDelivery.bind({
       id,
       destination,
       lane,
@@ -118,14 +119,14 @@ async function delivery(each: NewDelivery, unit: CommitUnit, { vault }: Sealing)
 async function release({ id, resources, patient, due }: Release, { vault }: Sealing): Promise<Statement[]> {
   const box = await vault.box('clinic')
   const body = box.seal(JSON.stringify({ resources, patient }), `delivery/${id}`)
-  return [statements.releaseDelivery.bind({ id, held: unmappedCode, due, box: box.keyId, body })]
+  return [deliveries.releaseDelivery.bind({ id, held: unmappedCode, due, box: box.keyId, body })]
 }
 
 function settlement({ delivery, attempt, state, reason, due, at }: Settlement): Statement[] {
   const row = { delivery, number: attempt, state, reason: reason ?? null }
   return [
-    guarded('attempt', statements.insertAttempt.bind({ ...row, at })),
-    statements.settleDelivery.bind({ ...row, due: due ?? at }),
+    guarded('attempt', deliveries.insertAttempt.bind({ ...row, at })),
+    deliveries.settleDelivery.bind({ ...row, due: due ?? at }),
   ]
 }
 

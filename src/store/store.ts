@@ -3,6 +3,7 @@ import { Failure, type FailureKind } from '#core/failure.ts'
 import type { LeafMaker, Store, Stored, StoredDelivery, Vault } from '#core/ports.ts'
 import type { SearchQuery } from '#core/query.ts'
 import { compileUnit, placeOf, receiptKey, receiptPlace } from './commit.ts'
+import * as deliveries from './delivery-statements.ts'
 import type { Driver, Guard, Row } from './driver.ts'
 import { sweepExports, sweepTold } from './export-statements.ts'
 import { createExports } from './exports.ts'
@@ -143,7 +144,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
     },
 
     async claimDeliveries(now, leaseMs, limit, { room, underway } = { room: limit, underway: {} }) {
-      const claim = statements.claimDeliveries.bind({
+      const claim = deliveries.claimDeliveries.bind({
         now,
         lease: now + leaseMs,
         limit,
@@ -154,16 +155,16 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
     },
     async deliveries(limit) {
       return Promise.all(
-        (await rows<Tables['delivery']>(statements.listDeliveries.bind({ limit }))).map(openDelivery),
+        (await rows<Tables['delivery']>(deliveries.listDeliveries.bind({ limit }))).map(openDelivery),
       )
     },
     async nextDelivery(notBefore = {}) {
-      const next = statements.nextDelivery.bind({ notBefore: JSON.stringify(notBefore) })
+      const next = deliveries.nextDelivery.bind({ notBefore: JSON.stringify(notBefore) })
       const [row] = await rows<{ due: number | null }>(next)
       return row?.due ?? undefined
     },
     async requeueDelivery(id, due, audit) {
-      const [row] = await rows<{ state: string }>(statements.deliveryState.bind({ id }))
+      const [row] = await rows<{ state: string }>(deliveries.deliveryState.bind({ id }))
       if (!row) throw new Failure('not-found', 'There is no such delivery')
       if (!['dead', 'stopped'].includes(row.state)) {
         throw new Failure(
@@ -172,7 +173,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
         )
       }
       const unit = await compileUnit({ audit }, { vault, leaves, index })
-      await driver.atomically([statements.requeueDelivery.bind({ delivery: id, due }), ...unit])
+      await driver.atomically([deliveries.requeueDelivery.bind({ delivery: id, due }), ...unit])
     },
 
     async findRegistration(kind, id) {

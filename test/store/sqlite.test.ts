@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createLeafMaker } from '#audit/leaf.ts'
+import * as deliveries from '#store/delivery-statements.ts'
 import { openSqlite } from '#store/sqlite.ts'
-import * as statements from '#store/statements.ts'
 import { createStore } from '#store/store.ts'
 import { openFileKeyring } from '#vault/file-keyring.ts'
 import { openSqliteKeyStore } from '#vault/sqlite-key-store.ts'
@@ -36,8 +36,8 @@ describe('claiming deliveries', () => {
   it('walks the open ones only, however many were delivered', () =>
     withStore(async ({ driver }) => {
       for (const query of [
-        statements.claimDeliveries.bind({ now: 0, lease: 0, limit: 1, room: 1, underway: '{}' }),
-        statements.nextDelivery.bind({ notBefore: '{}' }),
+        deliveries.claimDeliveries.bind({ now: 0, lease: 0, limit: 1, room: 1, underway: '{}' }),
+        deliveries.nextDelivery.bind({ notBefore: '{}' }),
       ]) {
         const plan = await driver.all({ ...query, sql: `EXPLAIN QUERY PLAN ${query.sql}` })
         const details = plan.map(({ detail }) => detail)
