@@ -10,9 +10,6 @@ import { fieldOf, segmentsNamed } from './hl7v2-source.ts'
  * NDL[PractitionerRole], XON[Organization]).
  */
 
-/** What the numbers of organizations that nobody says the authority or kind of are named by in results and documents. */
-const ofNoKind = 'local'
-
 /** The party who answers for a result: interpreter, observer, performing organization, else the sending facility. */
 export function observerParty(
   facility: string,
@@ -29,7 +26,7 @@ export function observerParty(
   if (person) return practitionerParty(facility, slot, person)
   const [performer] = results.flatMap((obx) => fieldOf(obx, 23)).filter((each) => each._10 ?? each._3)
   return performer
-    ? organizationParty(facility, slot, performer, ofNoKind)
+    ? organizationParty(facility, slot, performer)
     : facilityParty(facility, slot, fieldOf(MSH, 4)[0])
 }
 
@@ -95,7 +92,7 @@ function participantParties(
   return (owner ? participations(owner, parts) : []).flatMap((prt) => {
     const persons = fieldOf(prt, 5).flatMap((person) => practitionerParty(facility, slot, person) ?? [])
     if (persons.length > 0) return persons
-    return fieldOf(prt, 8).flatMap((value) => organizationParty(facility, slot, value, ofNoKind) ?? [])
+    return fieldOf(prt, 8).flatMap((value) => organizationParty(facility, slot, value) ?? [])
   })
 }
 

@@ -86,12 +86,11 @@ export function organizationParty(
   facility: string,
   slot: string,
   value: SourceRepetition,
-  kind = 'organization',
 ): Party | undefined {
   const number = value._10 ?? value._3
   if (!number) return undefined
   const authority = { namespace: value._6, universalId: value._6_2, type: value._6_3 }
-  const identifier = { system: systemOf(facility, authority, value._7 ?? kind), value: number }
+  const identifier = { system: systemOf(facility, authority, value._7 ?? 'organization'), value: number }
   const stub = { resourceType: 'Organization', identifier: [identifier], name: value._1 ?? number }
   return { slot, type: 'Organization', identifier, stub: stub as Resource }
 }
