@@ -17,10 +17,26 @@ export async function openRenewalOf(
   return tasks.find((task) => task.id !== id && task.status !== 'draft' && !hasEnded(task.status))
 }
 
-/** The same request once more: the numbers by which its sender will ask after it are kept with the Task that stands. */
+/**
+ * The same request once more: the numbers by which its sender will ask after it are kept with the Task that stands, and
+ * what it says beyond that, so that who decides reads every word of it.
+ */
 export function joinedRenewal(open: Work, again: Work, at: number): ResourceWrite | undefined {
-  const known = new Set((open.identifier ?? []).map(({ system, value }) => `${system}|${value}`))
-  const more = (again.identifier ?? []).filter(({ system, value }) => !known.has(`${system}|${value}`))
-  if (more.length === 0) return undefined
-  return changed<Work>(open, { identifier: [...(open.identifier ?? []), ...more] }, at)
+  const identifier = withMore(open.identifier, again.identifier, ({ system, value }) => `${system}|${value}`)
+  const input = withMore(open.input, again.input, JSON.stringify)
+  const note = withMore(open.note, again.note, ({ text }) => text)
+  if (!identifier && !input && !note) return undefined
+  const more = {
+    ...(identifier ? { identifier } : {}),
+    ...(input ? { input } : {}),
+    ...(note ? { note } : {}),
+  }
+  return changed<Work>(open, more, at)
+}
+
+/** Both lists, each item once; undefined where the second adds nothing. */
+function withMore<T>(standing: T[] | undefined, added: T[] | undefined, keyOf: (item: T) => string) {
+  const known = new Set((standing ?? []).map(keyOf))
+  const more = (added ?? []).filter((item) => !known.has(keyOf(item)))
+  return more.length > 0 ? [...(standing ?? []), ...more] : undefined
 }

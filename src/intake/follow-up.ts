@@ -1,6 +1,7 @@
 import type { Provenance, Task } from 'fhir/r4'
 import { consequencesOf } from '#care/consequences.ts'
 import { joinedRenewal, openRenewalOf } from '#care/renewal.ts'
+import { renewalDifferences } from '#care/renewal-differences.ts'
 import { kindOf } from '#care/task-states.ts'
 import { toldOfTask } from '#care/task-told.ts'
 import type { Caller } from '#core/caller.ts'
@@ -94,7 +95,8 @@ async function standingTask(
   if (!open) return undefined
   const write = joinedRenewal(open, resource, at)
   const version = write?.version ?? open.meta?.versionId ?? '1'
-  return { place: `${referenceTo(open)}/_history/${version}`, writes: write ? [write] : [] }
+  const issues = write ? await renewalDifferences(ports, { ...resource, id: open.id }, at) : []
+  return { place: `${referenceTo(open)}/_history/${version}`, writes: [...(write ? [write] : []), ...issues] }
 }
 
 /** Provenance points at what the message became, which is not always what it was mapped to. */

@@ -107,6 +107,26 @@ describe('a pharmacy that asks for a renewal', () => {
     },
   )
 
+  it('that joins one for the same order loses nothing of what it asks, and its difference is told', async () => {
+    const reference = await orders.order('RX-JOINED')
+    const first = orders.told('renewal-request/us-renewal', 'RNW-JOINED-a', 'RX-JOINED')
+    const other = orders
+      .told('renewal-request/us-renewal', 'RNW-JOINED-b', 'RX-JOINED')
+      .replace('308136^amLODIPine 2.5', '308135^amLODIPine 10')
+      .replace('|90.0|', '|360|')
+    expect(await orders.post(scene.pharmacy, first)).toContain('MSA|AA|RNW-JOINED-a')
+    expect(await orders.post(scene.pharmacy, other)).toContain('MSA|AA|RNW-JOINED-b')
+    const tasks = await orders.tasksOf(reference, renewal)
+    expect(tasks).toHaveLength(1)
+    expect(JSON.stringify(tasks[0].input)).toMatch(/308136.*308135/)
+    expect(JSON.stringify(tasks[0].input)).toContain('360')
+    const found = await scene.ehr.request('GET', `/fhir/DetectedIssue?implicated=${reference}`)
+    const issues = resourcesOf(found.body)
+    const codes = issues.map(({ code }) => code.coding[0].code).sort()
+    expect(codes).toEqual(['other-amount', 'other-medication'])
+    expect(JSON.stringify(issues)).toContain(`Task/${tasks[0].id}`)
+  })
+
   it.each([
     ['is not here', 'RX-NEVER', 'pharmacy'],
     ['is another pharmacy’s', 'RX-R6-otherPharmacy', 'otherPharmacy'],
