@@ -198,12 +198,25 @@ describe('another message under the id of a purged screening', () => {
     expect(answer.status, answer.text).toBe(409)
   })
 
-  it('is not acknowledged in HL7 v2 either', async () => {
-    const order = fixture('prescription-order/us-simple.in.hl7').replace('RDE-20260105-0001', id)
-    const type = { 'content-type': 'application/hl7-v2' }
-    const { text } = await scene.platform.request('POST', '/ingest/hl7v2', order, type)
-    expect(text).not.toMatch(/MSA\|[AC]A\|/)
+  it('is refused in HL7 v2 too, where the id is that of sender and control id', async () => {
+    const whole = 'purged-v2@RXWRITER/NORTHSIDE^2.16.840.1.113883.19.6^ISO'
+    const purged = message('eligibility-result/ineligible.in.json', { id: whole })
+    expect((await scene.platform.request('POST', '/ingest/eligibility', purged)).body.outcome).toBe('purged')
+    expect(await sendOrder('purged-v2')).not.toMatch(/MSA\|[AC]A\|/)
   })
+
+  it('is another one in HL7 v2 by the control id alone, and kept', async () => {
+    expect(await sendOrder(id)).toContain(`MSA|CA|${id}`)
+    const sent = `${id}@RXWRITER/NORTHSIDE^2.16.840.1.113883.19.6^ISO`
+    const { body } = await scene.platform.request('GET', `/ingest/receipts/${encodeURIComponent(sent)}`)
+    expect(placesIn(body, 'MedicationRequest')).toHaveLength(1)
+  })
+
+  async function sendOrder(controlId: string): Promise<string> {
+    const order = fixture('prescription-order/us-simple.in.hl7').replace('RDE-20260105-0001', controlId)
+    const type = { 'content-type': 'application/hl7-v2' }
+    return (await scene.platform.request('POST', '/ingest/hl7v2', order, type)).text
+  }
 
   it('while the screening itself is answered as before', async () => {
     const again = message('eligibility-result/ineligible.in.json', { id })
