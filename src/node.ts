@@ -239,10 +239,3 @@ function faultName(fault: unknown): string {
       ?.trim() ?? ''
   return `${fault.name}${fault instanceof Failure ? ` ${fault.kind}` : ''}${cause} ${place}`
 }
-
-if (import.meta.main) {
-  const { readConfig } = await import('#config.ts')
-  const clinic = await startClinic(readConfig(process.env))
-  process.stdout.write(`Postern listens at ${clinic.baseUrl}\n`)
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void clinic.close())
-}

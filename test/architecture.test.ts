@@ -33,6 +33,7 @@ const mayImport: Record<string, readonly string[]> = {
   node: ['*'],
   worker: ['*'],
   cli: ['*'],
+  postern: ['*'],
 }
 
 /** `node:crypto` stands in these rooms only. */

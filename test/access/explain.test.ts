@@ -164,7 +164,7 @@ describe('anybody else who asks why', () => {
 })
 
 function postern(...parameters: string[]): { code: number | null; stdout: string } {
-  const commandLine = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+  const commandLine = fileURLToPath(new URL('../../src/postern.ts', import.meta.url))
   const env = { ...process.env, POSTERN_DATA: scene.clinic.folder, POSTERN_CLINIC: 'test' }
   const { status, stdout } = spawnSync(process.execPath, [commandLine, ...parameters], {
     env,

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-const commandLine = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+const commandLine = fileURLToPath(new URL('../../src/postern.ts', import.meta.url))
 
 /** What a clinic in a folder is called; the same name must open it again. */
 function environment(folder: string, settings: Record<string, string> = {}): NodeJS.ProcessEnv {

@@ -45,7 +45,7 @@ const divider = '--- next step ---'
 
 /** All steps in one shell, as a developer would take them. */
 async function run(script: string): Promise<string> {
-  const cli = `postern() { '${process.execPath}' '${join(root, 'src/cli.ts')}' "$@"; }\n`
+  const cli = `postern() { '${process.execPath}' '${join(root, 'src/postern.ts')}' "$@"; }\n`
   const child = spawn('bash', ['-euo', 'pipefail', '-c', cli + script], {
     cwd: folder,
     env: {

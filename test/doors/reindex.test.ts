@@ -62,7 +62,7 @@ function reached(clinic: TestClinic): string | undefined {
 it('a reindex goes on after kill -9 where it was, and shows how far it is', async () => {
   const count = 400
   const clinic = await earlierClinic(count)
-  const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+  const cli = fileURLToPath(new URL('../../src/postern.ts', import.meta.url))
   const env = { ...process.env, POSTERN_DATA: clinic.folder, POSTERN_CLINIC: 'test' }
   const victim = spawn(process.execPath, [cli, 'reindex', '--batch', '5'], { env })
   const ended = once(victim, 'close')
