@@ -1,5 +1,8 @@
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, Flow, Party } from '#core/flow.ts'
+import type { SourceSegment } from '#formats/hl7v2/source.ts'
+import { amountIssues } from './hl7v2-amounts.ts'
+import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty, practitionerParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
 import { orderLinkOf } from './order-number.ts'
@@ -47,24 +50,21 @@ function onlyWhatHappened({ orders }: Hl7v2Source): ReturnType<Rule> {
   return { keep: true }
 }
 
-function hasWhatItTells({ PID, orders }: Hl7v2Source): ReturnType<Rule> {
-  const issues: Issue[] = []
-  const requireField = (is: boolean, expression: string, text: string) => {
-    if (!is) issues.push({ code: 'required', text, expression })
-  }
-  const hasPatient = fieldOf(PID, 3).some((value) => value._1)
-  requireField(hasPatient, 'PID-3', 'A patient identifier is required')
-  requireField(orders.length > 0, 'ORC', 'An administration is required')
-  for (const [index, { RXA }] of orders.entries()) {
-    const place = `RXA[${index + 1}]`
-    requireField(RXA !== undefined, place, 'RXA is required')
-    if (!RXA) continue
-    requireField(fieldOf(RXA, 3).length > 0, `${place}-3`, 'When it was given is required')
-    requireField(fieldOf(RXA, 5).length > 0, `${place}-5`, 'What was given is required')
-    const amount = fieldOf(RXA, 6)[0]?._1 ?? ''
-    if (amount !== '' && !/^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(amount))
-      issues.push({ code: 'value', text: 'must be a number without unit', expression: `${place}-6` })
-  }
-  if (issues.length > 0) throw new Failure('invalid', issues)
+function hasWhatItTells(source: Hl7v2Source): ReturnType<Rule> {
+  const { PID, orders } = source
+  const needs = [
+    patientNeed(PID),
+    [orders.length > 0, 'ORC', 'An administration is required'],
+    ...orders.flatMap(({ RXA }, index) => needsOf(RXA, `RXA[${index + 1}]`)),
+  ] satisfies Need[]
+  requireEach(needs, amountIssues(source, ['RXA']))
   return { keep: true }
+}
+
+function needsOf(RXA: SourceSegment | undefined, place: string): Need[] {
+  if (!RXA) return [[false, place, 'RXA is required']]
+  return [
+    [fieldOf(RXA, 3).length > 0, `${place}-3`, 'When it was given is required'],
+    [fieldOf(RXA, 5).length > 0, `${place}-5`, 'What was given is required'],
+  ]
 }

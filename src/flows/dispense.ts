@@ -1,6 +1,7 @@
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, Flow, OrderLink, Party } from '#core/flow.ts'
-import type { SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
+import type { SourceSegment } from '#formats/hl7v2/source.ts'
+import { amountIssues } from './hl7v2-amounts.ts'
 import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty, practitionerParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
@@ -50,12 +51,14 @@ function onlyDispenses({ orders }: Hl7v2Source): ReturnType<CareRule<Hl7v2Source
   return { keep: true }
 }
 
-function hasWhatItTells({ PID, orders }: Hl7v2Source): ReturnType<CareRule<Hl7v2Source>> {
-  requireEach([
+function hasWhatItTells(source: Hl7v2Source): ReturnType<CareRule<Hl7v2Source>> {
+  const { PID, orders } = source
+  const needs = [
     patientNeed(PID),
     [orders.length > 0, 'ORC', 'A dispense is required'],
     ...orders.flatMap(({ RXD }, index) => needsOf(RXD, `RXD[${index + 1}]`)),
-  ])
+  ] satisfies Need[]
+  requireEach(needs, amountIssues(source, ['RXD']))
   return { keep: true }
 }
 
@@ -64,15 +67,6 @@ function needsOf(RXD: SourceSegment | undefined, place: string): Need[] {
   return [
     [fieldOf(RXD, 2).length > 0, `${place}-2`, 'What was dispensed is required'],
     [fieldOf(RXD, 3).length > 0, `${place}-3`, 'When it was dispensed is required'],
-    [isNumber(fieldOf(RXD, 4)[0]), `${place}-4`, 'must be a number without unit'],
-    [
-      [12, 16, 28].every((field) => fieldOf(RXD, field).length === 0 || isNumber(fieldOf(RXD, field)[0])),
-      place,
-      'RXD-12, -16 and -28 must be numbers without unit',
-    ],
+    [fieldOf(RXD, 4).length > 0, `${place}-4`, 'How much was dispensed is required'],
   ]
-}
-
-function isNumber(value: SourceRepetition | undefined): boolean {
-  return /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(value?._1 ?? '')
 }

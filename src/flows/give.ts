@@ -2,6 +2,8 @@ import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, EarlierLink, Flow, OrderLink, Party, ReadContext } from '#core/flow.ts'
 import type { SourceOrder, SourceSegment } from '#formats/hl7v2/source.ts'
 import { reviseGive } from './give-revision.ts'
+import { amountIssues } from './hl7v2-amounts.ts'
+import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource, segmentsNamed } from './hl7v2-source.ts'
 import { orderLinkOf } from './order-number.ts'
@@ -107,36 +109,34 @@ function onlyWhatIsToBeGiven({ orders }: Gives): ReturnType<Rule> {
   return { keep: true }
 }
 
-function hasWhatItTells({ PID, gives, orders }: Gives): ReturnType<Rule> {
-  const issues: Issue[] = []
-  const requireField = (is: boolean, expression: string, text: string) => {
-    if (!is) issues.push({ code: 'required', text, expression })
-  }
-  const hasPatient = fieldOf(PID, 3).some((value) => value._1)
-  requireField(hasPatient, 'PID-3', 'A patient identifier is required')
-  requireField(gives.length > 0, 'RXG', 'What is to be given is required')
-  for (const [index, { RXG, order }] of gives.entries()) {
-    const place = `RXG[${index + 1}]`
-    const ORC = orders[order]?.ORC
-    const isNumbered = [...fieldOf(ORC, 2), ...fieldOf(ORC, 3)].some(({ _1 }) => _1)
-    requireField(isNumbered, 'ORC-2', 'The number of the order is required')
-    requireField(fieldOf(RXG, 4).length > 0, `${place}-4`, 'What is to be given is required')
-    requireField(fieldOf(RXG, 5).length > 0, `${place}-5`, 'How much is to be given is required')
-    const isMeasured = fieldOf(RXG, 7).length > 0 || fieldOf(RXG, 8).length > 0
-    requireField(isMeasured, `${place}-7`, 'The unit is required, or the form (RXG-8)')
-    requireField(
-      segmentsNamed(RXG, 'TQ1').length > 0,
-      `${place}-3`,
-      'When to give it is required (TQ1 or RXG-3)',
-    )
-    for (const field of [5, 6, 17, 23]) {
-      const amount = fieldOf(RXG, field)[0]?._1 ?? ''
-      if (amount !== '' && !/^\+?(?:\d+\.?\d*|\.\d+)$/.test(amount))
-        issues.push({ code: 'value', text: 'must be a number without unit', expression: `${place}-${field}` })
-    }
-  }
-  if (issues.length > 0) throw new Failure('invalid', issues)
+function hasWhatItTells(source: Gives): ReturnType<Rule> {
+  const { PID, gives } = source
+  const needs = [
+    patientNeed(PID),
+    [gives.length > 0, 'RXG', 'What is to be given is required'],
+    ...gives.flatMap((each, index) => needsOf(source, each, `RXG[${index + 1}]`)),
+  ] satisfies Need[]
+  requireEach(needs, amountIssues(source, ['RXG']))
   return { keep: true }
+}
+
+function needsOf({ orders }: Gives, { RXG, order }: Give, place: string): Need[] {
+  const ORC = orders[order]?.ORC
+  return [
+    [
+      [...fieldOf(ORC, 2), ...fieldOf(ORC, 3)].some(({ _1 }) => _1),
+      'ORC-2',
+      'The number of the order is required',
+    ],
+    [fieldOf(RXG, 4).length > 0, `${place}-4`, 'What is to be given is required'],
+    [fieldOf(RXG, 5).length > 0, `${place}-5`, 'How much is to be given is required'],
+    [
+      fieldOf(RXG, 7).length > 0 || fieldOf(RXG, 8).length > 0,
+      `${place}-7`,
+      'The unit is required, or the form (RXG-8)',
+    ],
+    [segmentsNamed(RXG, 'TQ1').length > 0, `${place}-3`, 'When to give it is required (TQ1 or RXG-3)'],
+  ]
 }
 
 function tellsEachOnce({ gives }: Gives): ReturnType<Rule> {

@@ -1,5 +1,6 @@
 import type { ReadContext } from '#core/flow.ts'
 import { decodeText } from '#formats/hl7v2/charset.ts'
+import { segmentsUnder } from '#formats/hl7v2/coverage.ts'
 import { readMessage } from '#formats/hl7v2/message.ts'
 import {
   type SourceRepetition,
@@ -44,4 +45,20 @@ export function segmentsNamed(owner: SourceSegment | undefined, name: string): S
 export function segmentsAnywhere({ MSH, PID, orders }: SourceTree, name: string): SourceSegment[] {
   const owners = [MSH, PID, ...orders.flatMap((order) => Object.values(order))]
   return owners.flatMap((owner) => segmentsNamed(owner, name))
+}
+
+/** Every segment, each once, in the order of the message. */
+export function allSegments({ MSH, PID, orders }: SourceTree): SourceSegment[] {
+  const owners = [MSH, PID, ...orders.flatMap((order) => Object.values(order))]
+  return owners.flatMap((owner) => (owner ? withThoseUnder(owner) : [])).sort((a, b) => a.at - b.at)
+}
+
+function withThoseUnder(segment: SourceSegment): SourceSegment[] {
+  return [segment, ...segmentsUnder(segment).flatMap(withThoseUnder)]
+}
+
+/** Where a segment stands, for a refusal: `RXE[2]-3` for field 3 of the second RXE of the message. */
+export function placeOf(source: SourceTree, segment: SourceSegment, field?: number): string {
+  const before = allSegments(source).filter(({ _, at }) => _ === segment._ && at > 0 && at <= segment.at)
+  return `${segment._}[${before.length}]${field === undefined ? '' : `-${field}`}`
 }

@@ -33,7 +33,7 @@ function timingSegment(tq: SourceRepetition): SourceSegment {
   const isCode = pattern !== undefined && /^\S+$/.test(pattern)
   const instruction = [isCode ? undefined : pattern, words, tq._8, wordsOf('order sequencing', tq._10)]
   return segment({
-    TQ1_2: tq._1 === undefined ? undefined : { _1: tq._1, ...(tq._1_2 ? { _2: tq._1_2 } : {}) },
+    TQ1_2: tq._1 === undefined ? undefined : { _: tq._1, _1: tq._1, ...(tq._1_2 ? { _2: tq._1_2 } : {}) },
     TQ1_3: isCode ? single(pattern) : undefined,
     TQ1_4: tq._2_2?.split(',').map((time) => ({ _: time, _1: time })),
     TQ1_6: duration,

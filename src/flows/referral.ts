@@ -1,9 +1,8 @@
 import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
-import { segmentsUnder } from '#formats/hl7v2/coverage.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty, providerParty } from './hl7v2-people.ts'
-import { fieldOf, type Hl7v2Source, readSource, segmentsNamed } from './hl7v2-source.ts'
+import { allSegments, fieldOf, type Hl7v2Source, readSource, segmentsNamed } from './hl7v2-source.ts'
 import { reviseMessage } from './message-revision.ts'
 import { reviseReferral } from './referral-revision.ts'
 
@@ -49,8 +48,7 @@ export const referral: Flow<Referral> = {
 
 function readReferral(body: Uint8Array, context: ReadContext): Referral {
   const source = readSource(body, context)
-  const owners = [source.MSH, source.PID, ...source.orders.flatMap((order) => Object.values(order))]
-  const all = owners.flatMap((owner) => (owner ? withThoseUnder(owner) : [])).sort((a, b) => a.at - b.at)
+  const all = allSegments(source)
   const named = (...names: string[]) => all.filter((segment) => names.includes(segment._))
   const RF1 = segmentsNamed(source.MSH, 'RF1')
   return {
@@ -63,10 +61,6 @@ function readReferral(body: Uint8Array, context: ReadContext): Referral {
     PR1: named('PR1'),
     told: named('NTE', 'OBX'),
   }
-}
-
-function withThoseUnder(segment: SourceSegment): SourceSegment[] {
-  return [segment, ...segmentsUnder(segment).flatMap(withThoseUnder)]
 }
 
 function numberOf(rf1: SourceSegment | undefined): string {
