@@ -15,6 +15,7 @@ import {
   texts,
 } from './mapping-parameters.ts'
 import { contains, match, replace, split } from './mapping-regex.ts'
+import { joined } from './mapping-size.ts'
 import {
   append,
   isEqual,
@@ -45,7 +46,7 @@ export const builtins: Readonly<Record<string, Callable>> = {
   join: builtin(
     '<a<s>s?:s>',
     [texts, text],
-    (_run, parts, separator = '') => given(parts as string[], (all) => all.join(separator as string)),
+    (_run, parts, separator = '') => given(parts as string[], (all) => joined(all, separator as string)),
     1,
   ),
   length: builtin('<s-:n>', [text], (_run, value) => given(value as string, (all) => [...all].length)),

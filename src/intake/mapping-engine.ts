@@ -3,6 +3,7 @@ import { Failure } from '#core/failure.ts'
 import { boundedPad } from './mapping-builtins.ts'
 import { compileTree } from './mapping-compile.ts'
 import { limits } from './mapping-limits.ts'
+import { boundedText, countValue, emptySize, type Size } from './mapping-size.ts'
 import type { SyntaxNode } from './mapping-syntax.ts'
 import { GuardedRegExp, requireTamePattern } from './pattern-guard.ts'
 
@@ -45,7 +46,7 @@ function runnable(
   return {
     async run(input, functions) {
       try {
-        return plain(await evaluate(input, functions))
+        return plain(await evaluate(input, functions), emptySize())
       } catch (cause) {
         throw failureOf(name, cause)
       }
@@ -63,6 +64,12 @@ function interpreter(expression: jsonata.Expression) {
       const steps = (stepsOfRun.get(frame.base) ?? 0) + 1
       if (steps > limits.steps) throw { code: 'D1012', message: 'too many steps' }
       stepsOfRun.set(frame.base, steps)
+    },
+  )
+  expression.assign(
+    Symbol.for('jsonata.__evaluate_exit') as unknown as string,
+    (_node: unknown, _input: unknown, _frame: unknown, result: unknown) => {
+      if (typeof result === 'string') boundedText(result)
     },
   )
   return (input: unknown, functions: MappingFunctions) => expression.evaluate(input, functions)
@@ -111,7 +118,8 @@ function checkSyntaxTree(name: string, node: unknown, seen: Set<object>): void {
  * Sequences to arrays, what is absent or empty left out (FHIR has no empty elements), numbers checked: a fraction, or an
  * integer beyond what a double holds, has been through arithmetic and is no longer what the source said.
  */
-function plain(value: unknown, depth = 0): unknown {
+function plain(value: unknown, size: Size, depth = 0): unknown {
+  countValue(size, value)
   if (depth > 64) throw new Failure('internal', 'A mapping returned something nested too deeply')
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     throw new Failure('internal', 'A mapping computed with a decimal; decimals are texts and stay so')
@@ -121,7 +129,7 @@ function plain(value: unknown, depth = 0): unknown {
   if (Array.isArray(value)) {
     const items: unknown[] = []
     for (const each of value) {
-      const item = plain(each, depth + 1)
+      const item = plain(each, size, depth + 1)
       if (item !== undefined) items.push(item)
     }
     return items.length > 0 ? items : undefined
@@ -129,7 +137,7 @@ function plain(value: unknown, depth = 0): unknown {
   const members: Record<string, unknown> = {}
   let empty = true
   for (const key of Object.keys(value)) {
-    const item = plain((value as Record<string, unknown>)[key], depth + 1)
+    const item = plain((value as Record<string, unknown>)[key], size, depth + 1)
     if (item === undefined) continue
     empty = false
     // An assignment to this one would not make a member.

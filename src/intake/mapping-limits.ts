@@ -6,6 +6,9 @@ export const limits = {
   timeoutMs: 2_000,
   padding: 1_000,
   text: 200_000,
+  /** Values in what it makes, and characters in all of them: four times what the largest message can hold. */
+  values: 500_000,
+  characters: 64 * 1024 * 1024,
 }
 
 /** What one run of a compiled mapping has used up, and what it may look at. */
@@ -35,5 +38,10 @@ export function fault(code: string, position?: number): Fault {
 export function spend(run: Run): void {
   run.steps++
   if (run.steps > limits.steps) throw fault('D1012')
-  if (run.steps % 256 === 0 && Date.now() - run.started > limits.timeoutMs) throw fault('D1012')
+  if (run.steps % 256 === 0) spendTime(run)
+}
+
+/** Before what may take long in one step: a pattern takes up to a second (pattern-guard). */
+export function spendTime(run: Run): void {
+  if (Date.now() - run.started > limits.timeoutMs) throw fault('D1012')
 }

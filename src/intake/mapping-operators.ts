@@ -1,4 +1,5 @@
 import { fault, limits, type Run, spend } from './mapping-limits.ts'
+import { boundedText } from './mapping-size.ts'
 import type { BinaryNode, Evaluate, Place } from './mapping-syntax.ts'
 import { notCompiled } from './mapping-syntax.ts'
 import { collapse, isEqual, isNumeric, isTrue, sequenceOf, textOf } from './mapping-values.ts'
@@ -18,7 +19,8 @@ const operators: Record<string, Operator> = {
   // Nothing is neither equal to anything nor different from it.
   '=': (left, right) => left !== undefined && right !== undefined && isEqual(left, right),
   '!=': (left, right) => left !== undefined && right !== undefined && !isEqual(left, right),
-  '&': (left, right) => (left === undefined ? '' : textOf(left)) + (right === undefined ? '' : textOf(right)),
+  '&': (left, right) =>
+    boundedText((left === undefined ? '' : textOf(left)) + (right === undefined ? '' : textOf(right))),
   in: (left, right) =>
     left !== undefined &&
     right !== undefined &&

@@ -1,5 +1,6 @@
 import { callBack } from './mapping-call.ts'
-import { fault, type Run } from './mapping-limits.ts'
+import { fault, type Run, spendTime } from './mapping-limits.ts'
+import { boundedText, joined } from './mapping-size.ts'
 import type { Evaluate, RegexNode } from './mapping-syntax.ts'
 import { push, sequenceOf } from './mapping-values.ts'
 import { GuardedRegExp } from './pattern-guard.ts'
@@ -16,7 +17,8 @@ interface Match {
 /** `/pattern/`: a function from a text to its first match. */
 export function compileRegex({ value, position }: RegexNode): Evaluate {
   const pattern = new GuardedRegExp(value)
-  const find = (text: string, from?: number): Match | undefined => {
+  const find = (run: Run, text: string, from?: number): Match | undefined => {
+    spendTime(run)
     pattern.lastIndex = from || 0
     const found = pattern.exec(text)
     if (found === null) return undefined
@@ -27,14 +29,14 @@ export function compileRegex({ value, position }: RegexNode): Evaluate {
       end: found.index + found[0].length,
       groups: found.slice(1),
       next: () => {
-        const next = after < text.length ? find(text, after) : undefined
+        const next = after < text.length ? find(run, text, after) : undefined
         // A match of nothing would be found for ever.
         if (next?.match === '') throw fault('D1004', position)
         return next
       },
     }
   }
-  return () => find
+  return (_input, _frame, run) => (text: string, from?: number) => find(run, text, from)
 }
 
 /** Matches one after the other, at most `limit`. */
@@ -106,10 +108,10 @@ export function replace(run: Run, text?: string, pattern?: unknown, by?: unknown
   for (const found of matchesOf(pattern, text, limit, run)) {
     const replacement = typeof by === 'string' ? filledIn(by, found) : callBack(by, [found], run)
     if (typeof replacement !== 'string') throw fault('D3012')
-    result += text.substring(after, found.start) + replacement
+    result = boundedText(result + text.substring(after, found.start) + replacement)
     after = found.start + found.match.length
   }
-  return result + text.substring(after)
+  return boundedText(result + text.substring(after))
 }
 
 function replaceText(text: string, pattern: string, by: string, limit = Number.POSITIVE_INFINITY): string {
@@ -118,7 +120,7 @@ function replaceText(text: string, pattern: string, by: string, limit = Number.P
   // `limit` may have a fraction: jsonata counts up to it.
   const head = parts.slice(0, Math.ceil(replaced) + 1)
   const tail = parts.slice(Math.ceil(replaced) + 1)
-  return [head.join(by), ...tail].join(pattern)
+  return joined([joined(head, by), ...tail], pattern)
 }
 
 /** `$0` is the match, `$1` … its groups, `$$` a dollar. As many digits are read as there are groups to name. */

@@ -1,4 +1,5 @@
 import { fault, limits } from './mapping-limits.ts'
+import { requireBounded } from './mapping-size.ts'
 
 /**
  * JSONata's arrays. A sequence is what a path or a function gathered: one item stands for itself, none is nothing.
@@ -86,6 +87,7 @@ export function textOf(value: unknown, indent = 0): string {
   if (typeof value === 'function') return ''
   if (typeof value === 'number' && !Number.isFinite(value)) throw fault('D3001')
   const shown = Array.isArray(value) && (value as Sequence).outerWrapper ? value[0] : value
+  if (typeof shown === 'object') requireBounded(shown)
   return JSON.stringify(shown, written, indent)
 }
 

@@ -82,6 +82,13 @@ describe('the guards of a compiled mapping', () => {
     expect(performance.now() - start).toBeLessThan(5000)
   })
 
+  it('looks at the clock before each pattern, as each may take long', async () => {
+    const mapping = compileMapping('test', '$map([1..200], function($i) { $contains($long, /a+b/) })')
+    const start = performance.now()
+    await expect(mapping.run({}, { long: 'a'.repeat(10_000) } as never)).rejects.toThrow('D1012')
+    expect(performance.now() - start).toBeLessThan(5000)
+  })
+
   it('a call that ends a function does not make the stack grow', async () => {
     expect(await run('($f := function($n) { $n = 0 ? "done" : $f($n - 1) }; $f(50000))')).toBe('done')
   })

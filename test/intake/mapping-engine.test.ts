@@ -81,6 +81,29 @@ describe('a mapping that runs away is stopped', () => {
     expect(performance.now() - start).toBeLessThan(5000)
   })
 
+  const doubled = (start: string, twice: string, times: number) =>
+    `($f := function($v, $n) { $n = 0 ? $v : $f(${twice}, $n - 1) }; $f(${start}, ${times}))`
+  const other = (text: string) => `($unused := $sum([1]); ${text})`
+
+  it.each([
+    ['an object that holds itself twice, again and again', doubled('{}', '{ "a": $v, "b": $v }', 40)],
+    ['a text of such an object', `$length($string(${doubled('{ "c": 1 }', '{ "a": $v, "b": $v }', 40)}))`],
+    ['a text that doubles', `$length(${doubled('"ab"', '$v & $v', 40)})`],
+    ['a text that is joined with itself', `$length(${doubled('"ab"', '$join([$v, $v], "-")', 40)})`],
+    [
+      'a text replaced by longer ones',
+      `$length(${doubled('"a"', '$replace($v, "a", $pad("a", 999, "b") & "a")', 40)})`,
+    ],
+    ['a text replaced by its matches', `$length(${doubled('"ab"', '$replace($v, /.+/, "$0$0")', 40)})`],
+    ['one text in many places', `(${doubled('"ab"', '$v & $v', 20)}) ~> $map([1..100], function($i) { $ })`],
+    ['a text that doubles, interpreted', other(doubled('"ab"', '$v & $v', 40))],
+    ['such an object, interpreted', other(doubled('{ "c": 1 }', '{ "a": $v, "b": $v }', 40))],
+  ])('%s', async (_what, text) => {
+    const start = performance.now()
+    await expect(run(text)).rejects.toMatchObject({ name: 'Failure' })
+    expect(performance.now() - start).toBeLessThan(5000)
+  })
+
   it('runs at the same time are counted each for itself', async () => {
     const mapping = compileMapping('test', '$count([1..5000].($ + 1))')
     const results = await Promise.all(Array.from({ length: 20 }, () => mapping.run({}, {})))
