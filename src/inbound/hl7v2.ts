@@ -52,9 +52,7 @@ export function createHl7v2Door(options: Hl7v2Options): Hl7v2Door {
 
 /** All messages of a payload are handed on at once; intake keeps those of one patient in order (I17). */
 async function answersTo({ messages, charset }: Payload, sender: Sender, options: Hl7v2Options) {
-  const answers = await Promise.allSettled(
-    messages.map(({ message, body }) => exchange(message, body, sender, options)),
-  )
+  const answers = await Promise.allSettled(messages.map((each) => exchange(each, sender, options)))
   return answers.flatMap((answer) => {
     if (answer.status === 'rejected') throw answer.reason
     return answer.value.map((ack) => encodeText(ack, charset))
@@ -62,8 +60,16 @@ async function answersTo({ messages, charset }: Payload, sender: Sender, options
 }
 
 export interface Payload {
-  messages: { message: Message; body: Uint8Array }[]
+  messages: PayloadMessage[]
   charset: string
+}
+
+interface PayloadMessage {
+  message: Message
+  /** As it came. */
+  body: Uint8Array
+  /** Its segments alone in UTF-8, whatever ended them and stood around them: the same in a batch and out of it. */
+  content: Uint8Array
 }
 
 /** All of a payload is read before any of it is taken in: what cannot be answered whole is refused whole. */
@@ -78,6 +84,7 @@ export function readPayload(payload: Uint8Array): Payload {
   const messages = texts.map((each) => ({
     message: readMessage(each, charset),
     body: texts.length === 1 ? payload : encodeText(`${mark}${each}`, charset),
+    content: encodeText(each.replace(/\r+$/, ''), 'utf-8'),
   }))
   return { messages, charset }
 }
@@ -90,8 +97,7 @@ async function refuse(cause: unknown, sender: Sender, options: Hl7v2Options): Pr
 
 /** Hands a message on before it returns, so that intake sees messages in the order they came (I17). */
 function takeIn(
-  message: Message,
-  body: Uint8Array,
+  { message, body, content }: PayloadMessage,
   sender: Sender,
   options: Hl7v2Options,
 ): Promise<Answered> {
@@ -101,17 +107,13 @@ function takeIn(
   } catch (cause) {
     return refuse(cause, sender, options)
   }
-  return options.intake.ingest({ flow, body, ...sender })
+  return options.intake.ingest({ flow, body, content, ...sender })
 }
 
-async function exchange(
-  message: Message,
-  body: Uint8Array,
-  sender: Sender,
-  options: Hl7v2Options,
-): Promise<string[]> {
+async function exchange(each: PayloadMessage, sender: Sender, options: Hl7v2Options): Promise<string[]> {
+  const { message } = each
   try {
-    const { receipt } = await takeIn(message, body, sender, options)
+    const { receipt } = await takeIn(each, sender, options)
     if (receipt.outcome === 'purged') return acknowledgements(message, {}, options.own)
     let count = 0
     const controlId = () => {

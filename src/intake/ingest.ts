@@ -46,6 +46,8 @@ export interface IntakePorts {
 export interface Message {
   flow: Flow
   body: Uint8Array
+  /** What tells it from another message of its id, where that is less than all of its bytes. */
+  content?: Uint8Array
   caller: Caller
   /** IANA zone for HL7 v2 times without offset. */
   timeZone: string
@@ -245,7 +247,7 @@ export function createIntake(ports: IntakePorts): Intake {
 
   async function ingestOnce(message: Message, understood: Understood): Promise<Answered> {
     for (let attempt = 1; ; attempt++) {
-      const before = await findReceipt(message.caller, understood.messageId, message.body)
+      const before = await findReceipt(message.caller, understood.messageId, message.content ?? message.body)
       if (before) {
         // Of what was purged no hash of the body is kept: only another failed screening may pass for it.
         if (before.receipt.outcome === 'purged' && understood.purge === undefined) throw otherMessage()
@@ -355,6 +357,6 @@ function refusedAct(message: Message, kind: FailureKind, at: number): Act {
   }
 }
 
-function receiptKeyOf({ caller, body }: Message, { messageId }: Understood) {
-  return { sender: caller.clientId, messageId, body }
+function receiptKeyOf({ caller, body, content = body }: Message, { messageId }: Understood) {
+  return { sender: caller.clientId, messageId, body: content }
 }

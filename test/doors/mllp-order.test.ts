@@ -204,6 +204,25 @@ it('under the same control id from another system behind the same partner is ano
   expect(committed).toEqual(['SAME-1', 'SAME-1'])
 })
 
+it('is the same message in a batch and out of it, whatever ends its segments', async () => {
+  const socket = await dial()
+  const text = orderFor('MRN-K', 'TWICE-1').replace(/\r*$/, '')
+  const forms = [
+    text,
+    `${text}\r`,
+    text.replaceAll('\r', '\r\n'),
+    `FHS|^~\\&\rBHS|^~\\&\r${text}\r${orderFor('MRN-K', 'TWICE-2').replace(/\r*$/, '\r')}BTS|2\rFTS|1\r`,
+  ]
+  for (const form of forms) {
+    socket.send(form)
+    expect(await acknowledged(socket)).toEqual(['AA', 'TWICE-1'])
+  }
+  expect(await acknowledged(socket)).toEqual(['AA', 'TWICE-2'])
+  expect(committed).toEqual(['TWICE-1', 'TWICE-2'])
+  socket.send(text.replace('at most 8', 'at most 6'))
+  expect(await acknowledged(socket)).toEqual(['AR', 'TWICE-1'])
+})
+
 function random(below: number): number {
   return Math.floor(Math.random() * below)
 }
