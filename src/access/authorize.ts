@@ -11,7 +11,7 @@ import { confidentialities, createLabeller } from './labels.ts'
 import { createPatientContexts } from './patient-context.ts'
 import { isTreatment } from './purpose.ts'
 import { redact } from './redact.ts'
-import { actorsOf, isKnownParty, isPerformer, isSelf, isTreating, type Setting } from './relation.ts'
+import { actorsOf, isPerformer, isSelf, isTreating, mayBegin, type Setting } from './relation.ts'
 import { isReview } from './review.ts'
 import { findGrant, type Grant, letterOf } from './roles.ts'
 import { covers } from './scopes.ts'
@@ -152,7 +152,7 @@ export function createAccess(options: AccessOptions): Access {
     if (grant.condition === 'consent') return refuse([...reasons, ...statement.reasons])
     const relation = grant.condition === 'own' ? 'treating' : 'performer'
     const isNew = grant.condition === 'own' && interaction === 'create' && setting.patient !== undefined
-    const isTreatingParty = isNew ? () => isKnownParty(setting) : () => isTreating(resource, setting)
+    const isTreatingParty = isNew ? () => mayBegin(resource, setting) : () => isTreating(resource, setting)
     const isRelated = grant.condition === 'own' ? isTreatingParty : () => isPerformer(resource, setting)
     if (!(await isRelated())) return refuse([...reasons, `not-${relation}`], consents)
     if (!consented && !isTreatment(setting.caller.purpose)) return refuse([...reasons, relation, 'purpose'])

@@ -19,11 +19,18 @@ export interface Setting {
  * Whether the caller is a party of the patient's before it writes: named for the patient, or in dealings already. What
  * is only now handed in says nothing about who may: whoever names itself in it would be let in by its own word.
  */
-export async function isKnownParty(setting: Setting): Promise<boolean> {
+async function isKnownParty(setting: Setting): Promise<boolean> {
   const isCaller = await identity(setting)
   const { context, contexts, patient, now } = setting
   if (context && current(context.parties, now).some(isCaller)) return true
   return patient !== undefined && some((await contexts.dealings(patient)).parties, isCaller)
+}
+
+/** Whether the caller may begin something with the patient: of what was done on an order, as a party of that order. */
+export async function mayBegin(resource: Resource, setting: Setting): Promise<boolean> {
+  const orders = resource.resourceType === 'MedicationAdministration' ? ordersOf(resource) : []
+  if (orders.length === 0) return isKnownParty(setting)
+  return everyOrder(resource, setting, (order) => isTreating(order, setting))
 }
 
 /**
@@ -46,15 +53,16 @@ const aboutThePatient: ReadonlySet<string> = new Set(['Patient', 'Consent'])
 /** Whether the caller is whom the order, task or dispense names to do it. */
 export async function isPerformer(resource: Resource, setting: Setting): Promise<boolean> {
   const isCaller = await identity(setting)
+  const isOwn = async (order: Resource) => dispensersOf(order).some(isCaller)
   switch (resource.resourceType) {
     case 'MedicationRequest':
       return dispensersOf(resource).some(isCaller)
     case 'Task':
       return partiesOf(resource).some(isCaller)
     case 'MedicationDispense':
-      return referencesAt(resource, 'performer.actor').some(isCaller) && isOfOwnOrders(resource, setting)
+      return referencesAt(resource, 'performer.actor').some(isCaller) && everyOrder(resource, setting, isOwn)
     case 'MedicationAdministration':
-      return referencesAt(resource, 'request').length > 0 && isOfOwnOrders(resource, setting)
+      return ordersOf(resource).length > 0 && everyOrder(resource, setting, isOwn)
     case 'Patient':
       return (
         setting.patient !== undefined &&
@@ -66,18 +74,24 @@ export async function isPerformer(resource: Resource, setting: Setting): Promise
 }
 
 /** Every order a dispense or administration names is the caller's and of the same patient (R55): none can reach across. */
-async function isOfOwnOrders(dispense: Resource, setting: Setting): Promise<boolean> {
-  const isCaller = await identity(setting)
-  const orders = ['authorizingPrescription', 'request'].flatMap((path) => referencesAt(dispense, path))
-  for (const order of orders) {
+async function everyOrder(
+  fact: Resource,
+  { store }: Setting,
+  isOwn: (order: Resource) => Promise<boolean>,
+): Promise<boolean> {
+  for (const order of ordersOf(fact)) {
     const [type, id] = order.split('/')
     if (type !== 'MedicationRequest' || !id) return false
-    const stored = await setting.store.read(type, id)
+    const stored = await store.read(type, id)
     if (!stored || stored.deleted) return false
     const resource = JSON.parse(stored.json) as Resource
-    if (patientOf(resource) !== patientOf(dispense) || !dispensersOf(resource).some(isCaller)) return false
+    if (patientOf(resource) !== patientOf(fact) || !(await isOwn(resource))) return false
   }
   return true
+}
+
+function ordersOf(fact: Resource): Reference[] {
+  return ['authorizingPrescription', 'request'].flatMap((path) => referencesAt(fact, path))
 }
 
 export function isSelf({ caller, patient, context }: Setting): boolean {

@@ -142,7 +142,9 @@ export const table: Readonly<Record<Role, readonly Grant[]>> = {
   ehr: [
     ...careTeamView,
     { types: ['MedicationRequest'], may: 'rs', condition: 'own' },
-    { types: ['MedicationRequest', 'MedicationAdministration', 'Task'], may: 'c', condition: 'any' },
+    { types: ['MedicationRequest', 'Task'], may: 'c', condition: 'any' },
+    // On an order that it is a party of, whoever else knows its number (access/relation).
+    { types: ['MedicationAdministration'], may: 'c', condition: 'own' },
   ],
   // Sees its own orders and tells what became of them; never changes an order (R13).
   pharmacy: pharmacyView,

@@ -105,7 +105,7 @@ export interface OrderLink {
   values: readonly string[]
   /** Where the message names it, for a refusal. */
   place: string
-  /** The message asks for something: who may not know of the order finds none. Facts are taken without. */
+  /** The message asks for something: who may not know of the order finds none. Facts are taken of any party of it. */
   asks?: true
 }
 

@@ -1,6 +1,6 @@
 import type { MedicationRequest } from 'fhir/r4'
 import { recordsOfPerson } from '#access/same-person.ts'
-import { mayKnowOrder } from '#care/known-order.ts'
+import { mayKnowOrder, mayTellOfOrder } from '#care/known-order.ts'
 import type { Caller } from '#core/caller.ts'
 import type { Access } from '#core/decision.ts'
 import { Failure } from '#core/failure.ts'
@@ -77,7 +77,7 @@ async function findOrders(
 
 /**
  * A pharmacy knows of the orders that name it (R55). Of others, who asks something of an order must be one who may know
- * it: nobody has a stranger's order cancelled or renewed. What has happened is told without, as no fact is to be lost.
+ * it: nobody has a stranger's order cancelled or renewed. Who tells what has happened must be a party of the order.
  */
 async function mayName(
   access: Pick<Access, 'decide'>,
@@ -88,7 +88,7 @@ async function mayName(
   const { role, actors } = caller
   if (role === 'pharmacy')
     return actors.some((actor) => actor === order.dispenseRequest?.performer?.reference)
-  return !asks || mayKnowOrder({ access }, order, caller)
+  return asks ? mayKnowOrder({ access }, order, caller) : mayTellOfOrder({ access }, order, caller)
 }
 
 /** As placed and as encoded carry the same numbers: what is filled is the one that names the pharmacy. */

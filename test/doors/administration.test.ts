@@ -45,10 +45,24 @@ describe('an RAS^O17', () => {
     expect(made.dosage).toBeUndefined()
   })
 
-  it('about another pharmacy’s order is answered as about none, and a correction AR with the place', async () => {
+  it('about a stranger’s order is answered as about none, and a correction AR with the place', async () => {
     const reference = await orders.order('RX-M3')
     const text = given('us-given', 'RAS-M3', 'RX-M3')
-    expect(await orders.post(scene.otherPharmacy, text)).toContain('MSA|AE|RAS-M3')
+    for (const other of [scene.otherPharmacy, scene.stranger]) {
+      const answer = await orders.post(other, text)
+      expect(answer).toContain('MSA|AE|RAS-M3')
+      expect(answer).toContain('ERR||ORC^1^2|204^')
+    }
+    const resource = {
+      resourceType: 'MedicationAdministration',
+      status: 'completed',
+      medicationCodeableConcept: { text: 'amlodipine' },
+      subject: { reference: scene.patient },
+      request: { reference },
+      effectiveDateTime: '2026-01-08T08:30:00-06:00',
+    }
+    const posted = await scene.stranger.request('POST', '/fhir/MedicationAdministration', resource)
+    expect(posted.status).toBe(403)
     const correction = await orders.post(scene.ehr, given('bad-correction', 'RAS-M4', 'RX-M3'))
     expect(correction).toContain('MSA|AR|RAS-M4')
     expect(correction).toContain('RXA^1^21')

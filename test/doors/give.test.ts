@@ -153,7 +153,7 @@ describe('an RGV^O15', () => {
       request: { reference },
       effectiveDateTime: '2026-01-08T08:30:00-06:00',
     })
-    expect(forged.status, forged.text).toBe(201)
+    expect(forged.status, forged.text).toBe(403)
     expect((await givesOf(reference)).map(({ status }) => status)).toEqual(['requested', 'requested'])
   })
 
@@ -172,15 +172,16 @@ describe('an RGV^O15', () => {
   )
 
   it.each([
-    ['of another pharmacy is answered as about none', 'us-two-gives', 'AE', 'ORC^1^2'],
+    ['of a stranger is answered as about none', 'us-two-gives', 'AE', 'ORC^1^2'],
     ['of an order that ended is refused with the place', 'bad-ended-order', 'AR', 'ORC^1^5'],
   ])('%s', async (_case, name, code, place) => {
     const number = `RX-G8-${code}`
     const reference = await orders.order(number)
-    const by = code === 'AE' ? scene.otherPharmacy : scene.pharmacy
-    const answer = await orders.post(by, told(name, `RGV-${code}`, number))
-    expect(answer).toContain(`MSA|${code}|RGV-${code}`)
-    expect(answer).toContain(place)
+    for (const by of code === 'AE' ? [scene.otherPharmacy, scene.stranger] : [scene.pharmacy]) {
+      const answer = await orders.post(by, told(name, `RGV-${code}`, number))
+      expect(answer).toContain(`MSA|${code}|RGV-${code}`)
+      expect(answer).toContain(place)
+    }
     expect(await givesOf(reference)).toEqual([])
   })
 })
