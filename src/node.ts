@@ -154,14 +154,17 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
   }
 }
 
-/** Resources that are indexed anew at once, and how long requests come first then. */
+/** Resources that are indexed anew, or get their entries, at once, and how long requests come first then. */
 const reindexBatch = 100
 const reindexPauseMs = 50
 
-/** Builds what changed search parameters left behind, a little at a time. */
+/** Builds what an earlier release left behind, entries of ledgers and search rows, a little at a time. */
 function catchUp(store: Store, failed: (fault: unknown) => void) {
   const stopped = new AbortController()
   const run = async () => {
+    while (!stopped.signal.aborted && (await store.completeLedgers(reindexBatch))) {
+      await new Promise((resolve) => setTimeout(resolve, reindexPauseMs))
+    }
     while (!stopped.signal.aborted && (await store.reindex(reindexBatch)).parameters.length > 0) {
       await new Promise((resolve) => setTimeout(resolve, reindexPauseMs))
     }

@@ -1,5 +1,6 @@
 import type { AuditEntry } from '#core/act.ts'
 import type { ExportTold, StoredExport } from '#core/export.ts'
+import type { NewLedgerEntry } from '#core/ledger.ts'
 import type { Identified, Reference } from '#core/resource.ts'
 import type { NewEvent } from '#core/subscription.ts'
 
@@ -109,6 +110,14 @@ export interface CommitUnit {
   receipt?: NewReceipt
   registrations?: RegistrationWrite[]
   nonces?: Nonce[]
+  /** One-time values that may stand there already: to be asked for with `Store.hasNonce`. */
+  remembered?: Nonce[]
+  /** What is seen and signed in ledgers; what comes in is appended by the store itself. */
+  ledger?: NewLedgerEntry[]
+  /** Versions that nothing may have come after: what was decided here rests on them. */
+  expects?: VersionRef[]
+  /** Up to which entry it was looked at what came in late (`LateEntry.seq`). */
+  lateSeen?: number
   /** Bulk exports in their next revision. */
   exports?: StoredExport[]
   told?: ExportTold

@@ -1,6 +1,7 @@
 import type { AuditEntry } from '#core/act.ts'
 import type { Committed, CommitUnit, Notification, RegistrationWrite, VersionRef } from '#core/commit.ts'
 import type { ExportStore } from '#core/export.ts'
+import type { LedgerStore } from '#core/ledger.ts'
 import type { Cursor, SearchQuery } from '#core/query.ts'
 import type { Reference, Resource } from '#core/resource.ts'
 import type { SubscriptionStore } from '#core/subscription.ts'
@@ -98,10 +99,11 @@ export interface CheckpointRow {
  * The one way to durable state. An implementation is a dialect and an `atomically`; test/store-contract runs on each.
  * Every method rejects with Failure `unavailable` when the database cannot answer.
  */
-export interface Store extends ExportStore, SubscriptionStore {
+export interface Store extends ExportStore, SubscriptionStore, LedgerStore {
   /**
-   * Applies a unit wholly or not at all; resolves when it is durable. Failures: `precondition-failed` (version exists),
-   * `conflict` (receipt or nonce exists, delivery attempt settled already, export changed, event exists).
+   * Applies a unit wholly or not at all; resolves when it is durable. Failures: `precondition-failed` (version exists, or
+   * one that was expected to be the last is not), `conflict` (receipt or nonce exists, delivery attempt settled already,
+   * export changed, event exists, place in a ledger taken).
    */
   commit(unit: CommitUnit): Promise<Committed>
   /** Called after each durable commit, before its caller goes on: caches drop what changed. */

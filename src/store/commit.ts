@@ -12,6 +12,8 @@ import type { LeafMaker, Vault } from '#core/ports.ts'
 import * as deliveries from './delivery-statements.ts'
 import type { Statement } from './driver.ts'
 import { exportStatements, toldStatements } from './exports.ts'
+import { entryStatements, evidenceStatements } from './ledger.ts'
+import { deleteLate, expectVersion } from './ledger-statements.ts'
 import type { SearchIndex } from './search-index.ts'
 import { ownerOf, searchRows } from './search-rows.ts'
 import * as statements from './statements.ts'
@@ -33,6 +35,12 @@ export async function compileUnit(unit: CommitUnit, sealing: Sealing): Promise<S
         statements.insertNonce.bind({ key: sealing.vault.mac('nonce', issuer, value), expires }),
       ),
     ]),
+    ...(unit.remembered ?? []).map(({ issuer, value, expires }) => [
+      statements.rememberNonce.bind({ key: sealing.vault.mac('nonce', issuer, value), expires }),
+    ]),
+    ...(unit.expects ?? []).map((each) => [guarded('version', expectVersion.bind({ ...each }))]),
+    ...(unit.ledger ?? []).map((each) => entryStatements(each, sealing.vault)),
+    ...(unit.lateSeen === undefined ? [] : [[deleteLate.bind({ seq: unit.lateSeen })]]),
     ...(unit.receipt ? [receipt(unit.receipt, sealing)] : []),
     ...(unit.settlements ?? []).map(settlement),
     ...(unit.exports ?? []).map((each) => exportStatements(each, sealing.vault)),
@@ -80,10 +88,12 @@ async function resource(write: ResourceWrite, { vault, index }: Sealing): Promis
   if (gone.length > 0) removed.push(statements.deleteDates.bind({ id, param: `${type}._lastUpdated` }))
   if (write.deleted) {
     const bound = statements.insertVersion.bind({ type, id, version, updated, box: null, body: null })
-    return [guarded('version', bound), ...removed]
+    const evidence = { ...write, resource: write.previous ?? next, json: '' }
+    return [guarded('version', bound), ...removed, ...(await evidenceStatements(evidence, vault))]
   }
   const box = await vault.box(ownerOf(next))
-  const body = box.seal(JSON.stringify(next), placeOf(type, id, version))
+  const json = JSON.stringify(next)
+  const body = box.seal(json, placeOf(type, id, version))
   const { hashes, dates } = await searchRows(next, vault)
   return [
     guarded('version', statements.insertVersion.bind({ type, id, version, updated, box: box.keyId, body })),
@@ -91,6 +101,7 @@ async function resource(write: ResourceWrite, { vault, index }: Sealing): Promis
     ...insertTokens(id, hashes),
     ...dates.map((row) => statements.insertDate.bind({ id, ...row })),
     statements.insertDate.bind({ id, param: `${type}._lastUpdated`, low: updated, high: updated }),
+    ...(await evidenceStatements({ ...write, json }, vault)),
   ]
 }
 

@@ -1,6 +1,6 @@
 import { Failure } from '#core/failure.ts'
 import { type Driver, isUniqueViolation, type Outcome, type Row, type Statement } from './driver.ts'
-import { migrations } from './schema.ts'
+import { migrations } from './migrations.ts'
 import type { Bound } from './template.ts'
 
 /** The part of a Durable Object's storage that the store uses. */

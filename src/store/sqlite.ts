@@ -2,7 +2,7 @@
 import Database from 'better-sqlite3'
 import { Failure } from '#core/failure.ts'
 import { type Driver, isUniqueViolation, type Outcome, type Row, type Statement } from './driver.ts'
-import { migrations } from './schema.ts'
+import { migrations } from './migrations.ts'
 import type { Bound } from './template.ts'
 
 /** Beyond this many waiting units the store refuses rather than queue without bound. */

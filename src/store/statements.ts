@@ -93,6 +93,13 @@ export const listRegistrations = template<{ kind: string }>((p) =>
 export const insertNonce = template<{ key: Bytes; expires: number }>((p) =>
   db.insertInto('nonce').values({ key: p.key, expires: p.expires }),
 )
+/** A value that is used again lives as long as its last use says. */
+export const rememberNonce = template<{ key: Bytes; expires: number }>((p) =>
+  db
+    .insertInto('nonce')
+    .values({ key: p.key, expires: p.expires })
+    .onConflict((c) => c.column('key').doUpdateSet((e) => ({ expires: e.ref('excluded.expires') }))),
+)
 export const findNonce = template<{ key: Bytes }>((p) =>
   db.selectFrom('nonce').select('expires').where('key', '=', p.key),
 )

@@ -7,6 +7,7 @@ import * as deliveries from './delivery-statements.ts'
 import type { Driver, Guard, Row } from './driver.ts'
 import { sweepExports, sweepTold } from './export-statements.ts'
 import { createExports } from './exports.ts'
+import { createLedgers } from './ledger.ts'
 import { reindexLeft, reindexSome } from './reindex.ts'
 import type { Tables } from './schema.ts'
 import { compileSearch } from './search.ts'
@@ -31,6 +32,7 @@ const lost: Record<Guard, [FailureKind, string]> = {
   attempt: ['conflict', 'This delivery attempt was settled already'],
   export: ['conflict', 'This export was changed in between'],
   event: ['conflict', 'This event is on record already'],
+  ledger: ['conflict', 'Something came into the ledger in between: look again'],
 }
 
 /** The store over any driver: what is written is sealed, what is read is opened, here and nowhere else. */
@@ -86,7 +88,14 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
     return { ...known, state: state as StoredDelivery['state'], ...(reason ? { reason } : {}) }
   }
 
+  async function readVersion(type: string, id: string, version: number): Promise<Stored | undefined> {
+    if (type === 'AuditEvent') return version === 1 ? read(type, id) : undefined
+    const [row] = await rows<Tables['version']>(statements.readVersion.bind({ type, id, version }))
+    return row && openVersion(row)
+  }
+
   return {
+    ...createLedgers({ driver, vault, readVersion }),
     ...createExports({ driver, vault, openVersion }),
     ...createSubscriptions({ driver, vault }),
     commit,
@@ -100,12 +109,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
       return true
     },
     read,
-
-    async readVersion(type, id, version) {
-      if (type === 'AuditEvent') return version === 1 ? read(type, id) : undefined
-      const [row] = await rows<Tables['version']>(statements.readVersion.bind({ type, id, version }))
-      return row && openVersion(row)
-    },
+    readVersion,
 
     async history(type, id, limit, before = Number.MAX_SAFE_INTEGER) {
       const found = await rows<Tables['version']>(statements.readHistory.bind({ type, id, before, limit }))

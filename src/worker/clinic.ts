@@ -67,6 +67,12 @@ export class Clinic extends DurableObject<WorkerEnv> {
       const heartbeat = await gateway.gatherer.run()
       while (rounds < maxRounds && (await gateway.deliverer.run()) > 0) rounds += 1
       while (rounds < maxRounds && (await gateway.exporter.run()) > 0) rounds += 1
+      let incomplete = true
+      while (incomplete && rounds < maxRounds) {
+        incomplete = await store.completeLedgers(reindexBatch)
+        if (incomplete) rounds += 1
+      }
+      if (incomplete) await this.#arm(clock.now())
       let { parameters } = await store.reindexLeft()
       while (rounds < maxRounds && parameters.length > 0) {
         rounds += 1

@@ -2,6 +2,7 @@ import { describe } from 'vitest'
 import { commitClaims } from './commit-claims.ts'
 import { deliveryClaims } from './delivery-claims.ts'
 import { exportClaims } from './export-claims.ts'
+import { ledgerClaims } from './ledger-claims.ts'
 import { logClaims } from './log-claims.ts'
 import { reindexClaims } from './reindex-claims.ts'
 import { sealClaims } from './seal-claims.ts'
@@ -16,6 +17,7 @@ export function storeContract(name: string, withStore: WithStore): void {
     searchClaims(withStore)
     reindexClaims(withStore)
     logClaims(withStore)
+    ledgerClaims(withStore)
     deliveryClaims(withStore)
     exportClaims(withStore)
     subscriptionClaims(withStore)
