@@ -26,6 +26,7 @@ import documentStatusJson from '../mappings/document-status.json'
 import doseUnitJson from '../mappings/dose-unit.json'
 import eligibilityOutcomeJson from '../mappings/eligibility-outcome.json'
 import eligibilityResultJsonata from '../mappings/eligibility-result.jsonata'
+import ethnicityJson from '../mappings/ethnicity.json'
 import giveJsonata from '../mappings/give.jsonata'
 import ignoredAdministrationJson from '../mappings/ignored/administration.json'
 import ignoredAppointmentJson from '../mappings/ignored/appointment.json'
@@ -56,9 +57,11 @@ import prescriptionOrderJsonata from '../mappings/prescription-order.jsonata'
 import prescriptionJsonata from '../mappings/prescription.jsonata'
 import priorityJson from '../mappings/priority.json'
 import questionnaireJson from '../mappings/questionnaire.json'
+import raceJson from '../mappings/race.json'
 import referralPriorityJson from '../mappings/referral-priority.json'
 import referralStatusJson from '../mappings/referral-status.json'
 import referralJsonata from '../mappings/referral.jsonata'
+import religionJson from '../mappings/religion.json'
 import renewalRequestJsonata from '../mappings/renewal-request.jsonata'
 import repeatPatternJson from '../mappings/repeat-pattern.json'
 import reportStatusJson from '../mappings/report-status.json'
@@ -147,6 +150,7 @@ export const bundledArtifacts: Artifacts = {
     ['document-status', documentStatusJson],
     ['dose-unit', doseUnitJson],
     ['eligibility-outcome', eligibilityOutcomeJson],
+    ['ethnicity', ethnicityJson],
     ['interpretation', interpretationJson],
     ['language', languageJson],
     ['marital-status', maritalStatusJson],
@@ -157,8 +161,10 @@ export const bundledArtifacts: Artifacts = {
     ['order-type', orderTypeJson],
     ['priority', priorityJson],
     ['questionnaire', questionnaireJson],
+    ['race', raceJson],
     ['referral-priority', referralPriorityJson],
     ['referral-status', referralStatusJson],
+    ['religion', religionJson],
     ['repeat-pattern', repeatPatternJson],
     ['report-status', reportStatusJson],
     ['route', routeJson],

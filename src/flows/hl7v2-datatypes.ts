@@ -1,3 +1,4 @@
+import { fhirDate } from '#formats/hl7v2/date-time.ts'
 import type { SourceRepetition } from '#formats/hl7v2/source.ts'
 
 /**
@@ -69,6 +70,18 @@ export function assignerOf(value: SourceRepetition, authority = 4): object | und
   return { assigner: { display: name, identifier: { value: universalId } } }
 }
 
+/**
+ * From when to when a name, address or number holds: of the components that say each end, else of the range (DR, withdrawn)
+ * in component `range`. Throws Failure `invalid` for what is no date.
+ */
+function periodOf(value: SourceRepetition, from: number, to: number, range?: number): object {
+  const [first, last] = [from, to].map((component) => value[`_${component}`])
+  const isRange = range !== undefined && first === undefined && last === undefined
+  const start = fhirDate((isRange ? value[`_${range}`] : first) ?? '')
+  const end = fhirDate((isRange ? value[`_${range}_2`] : last) ?? '')
+  return start || end ? { period: { ...(start ? { start } : {}), ...(end ? { end } : {}) } } : {}
+}
+
 /** EI: number, namespace, universal id, type of universal id. */
 export function entityIdentifierOf(facility: string, value: SourceRepetition): Identifier | undefined {
   if (!value._1) return undefined
@@ -103,7 +116,14 @@ export function humanNameOf(value: SourceRepetition, from = 1): object | undefin
     ...(given.length > 0 ? { given } : {}),
     ...(prefix ? { prefix: [prefix] } : {}),
     ...(suffix.length > 0 ? { suffix } : {}),
+    ...(from === 1 ? periodOf(value, 12, 13, 10) : periodOf(value, 19, 20, 17)),
   }
+}
+
+/** XPN where many names may stand: what somebody is called by (XPN-15) is a name of its own. */
+export function humanNamesOf(value: SourceRepetition): object[] {
+  const name = humanNameOf(value)
+  return [...(name ? [name] : []), ...(value._15 ? [{ use: 'nickname', given: [value._15] }] : [])]
 }
 
 const addressUses: Record<string, string> = {
@@ -119,17 +139,22 @@ const addressUses: Record<string, string> = {
 export function addressOf(value: SourceRepetition): object | undefined {
   const use = addressUses[value._7 ?? '']
   // Older messages send the street as plain text, newer ones as street address, street name and dwelling number.
-  const line = [value._1, value._1_2, value._1_3, value._2].filter((part) => part !== undefined)
+  const line = [value._1, value._1_2, value._1_3, value._2, value._19].filter((part) => part !== undefined)
+  // CWE[string]: the name of the county before its code.
+  const district = value._9_2 ?? value._9
+  const type = value._7 === 'M' || value._7 === 'SH' ? 'postal' : undefined
   const address = {
     ...(use ? { use } : {}),
+    ...(type ? { type } : {}),
     ...(line.length > 0 ? { line } : {}),
     ...(value._3 ? { city: value._3.trim() } : {}),
-    ...(value._9 ? { district: value._9 } : {}),
+    ...(district ? { district } : {}),
     ...(value._4 ? { state: value._4 } : {}),
     ...(value._5 ? { postalCode: value._5 } : {}),
     ...(value._6 ? { country: value._6 } : {}),
   }
-  return Object.keys(address).some((key) => key !== 'use') ? address : undefined
+  const isSomewhere = Object.keys(address).some((key) => key !== 'use' && key !== 'type')
+  return isSomewhere ? { ...address, ...periodOf(value, 13, 14, 12) } : undefined
 }
 
 const telecomUses: Record<string, string> = {
@@ -161,5 +186,12 @@ export function contactPointOf(value: SourceRepetition, use?: string): object | 
   if (text === undefined) return undefined
   const system = telecomSystems[value._3 ?? ''] ?? (text === mail && mail === value._4 ? 'email' : 'phone')
   const said = value._3 === 'CP' ? 'mobile' : (telecomUses[value._2 ?? ''] ?? use)
-  return { system, value: text, ...(said ? { use: said } : {}) }
+  const rank = /^[1-9]\d{0,8}$/.test(value._18 ?? '') ? Number(value._18) : undefined
+  return {
+    system,
+    value: text,
+    ...(said ? { use: said } : {}),
+    ...(rank ? { rank } : {}),
+    ...periodOf(value, 13, 14),
+  }
 }

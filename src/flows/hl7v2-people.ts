@@ -7,6 +7,7 @@ import {
   assignerOf,
   contactPointOf,
   humanNameOf,
+  humanNamesOf,
   type Identifier,
   identifierOf,
   systemOf,
@@ -32,7 +33,7 @@ export function patientParty(facility: string, pid: SourceSegment): Party | unde
   const chosen =
     listed.find(({ type }) => type === 'MR') ?? listed.find(({ type }) => type === 'PI') ?? listed[0]
   if (!chosen) return undefined
-  const name = some(fieldOf(pid, 5).map((value) => humanNameOf(value)))
+  const name = some(fieldOf(pid, 5).flatMap(humanNamesOf))
   const address = some(fieldOf(pid, 11).map(addressOf))
   const telecom = some([
     ...fieldOf(pid, 13).map((value) => contactPointOf(value, 'home')),

@@ -53,7 +53,7 @@ function readRecord(body: Uint8Array, context: ReadContext): PatientMessage {
   return { ...source, records, CON: segmentsAnywhere(source, 'CON') }
 }
 
-/** The patient, and whose patient they are by PD1-3 and PD1-4. */
+/** The patient, and whose patient they are: by PD1-3 and PD1-4, and as primary care provider (PP) by ROL and PRT. */
 export function partiesOf({ facility }: PatientMessage, { slot, PID }: PatientRecord): Party[] {
   const [pd1] = segmentsNamed(PID, 'PD1')
   const subject = patientParty(facility, PID)
@@ -63,7 +63,21 @@ export function partiesOf({ facility }: PatientMessage, { slot, PID }: PatientRe
     ...fieldOf(pd1, 4).map((value, index) =>
       practitionerParty(facility, `${slot}-practitioner-${index}`, value),
     ),
+    ...providersNamed(PID, 'ROL', 3).map((role, index) =>
+      practitionerParty(facility, `${slot}-role-${index}`, fieldOf(role, 4)[0], {
+        address: fieldOf(role, 11)[0],
+        phone: fieldOf(role, 12)[0],
+      }),
+    ),
+    ...providersNamed(PID, 'PRT', 4).map((part, index) =>
+      practitionerParty(facility, `${slot}-participant-${index}`, fieldOf(part, 5)[0]),
+    ),
   ].filter((party) => party !== undefined)
+}
+
+/** Segments about the patient's primary care provider. */
+function providersNamed(pid: SourceSegment, segment: 'ROL' | 'PRT', role: number): SourceSegment[] {
+  return segmentsNamed(pid, segment).filter((each) => fieldOf(each, role)[0]?._1 === 'PP')
 }
 
 export function hasPatient({ records }: PatientMessage): ReturnType<CareRule<PatientMessage>> {

@@ -1,7 +1,6 @@
 import type { Identifier, Patient } from 'fhir/r4'
 import { Failure } from '#core/failure.ts'
 import type { Identified } from '#core/resource.ts'
-import { sourceTimeUrl } from '#formats/hl7v2/said.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { patientParty } from './hl7v2-people.ts'
 import { segmentsNamed } from './hl7v2-source.ts'
@@ -53,6 +52,22 @@ const groups: readonly {
   { segment: 'NK1', fields: [2, 3], elements: ['contact'] },
 ]
 
+const core = 'http://hl7.org/fhir/StructureDefinition'
+const usCore = 'http://hl7.org/fhir/us/core/StructureDefinition'
+
+/** The same of extensions, by URL. */
+const extensionGroups: readonly { segment: 'PID' | 'PD1'; fields: readonly number[]; url: string }[] = [
+  { segment: 'PID', fields: [6], url: `${core}/patient-mothersMaidenName` },
+  { segment: 'PID', fields: [10], url: `${usCore}/us-core-race` },
+  { segment: 'PID', fields: [17], url: `${core}/patient-religion` },
+  { segment: 'PID', fields: [22], url: `${usCore}/us-core-ethnicity` },
+  { segment: 'PID', fields: [23], url: `${core}/patient-birthPlace` },
+  { segment: 'PID', fields: [26, 39], url: `${core}/patient-citizenship` },
+  { segment: 'PID', fields: [28], url: `${core}/patient-nationality` },
+  { segment: 'PD1', fields: [6], url: `${core}/patient-disability` },
+  { segment: 'PD1', fields: [14], url: `${core}/patient-congregation` },
+]
+
 function merged(standing: Record, incoming: Record, { PID, number }: Told): Record {
   const next: Record = {
     ...standing,
@@ -61,8 +76,7 @@ function merged(standing: Record, incoming: Record, { PID, number }: Told): Reco
   const from = incoming as unknown as { [element: string]: unknown }
   for (const { segment, fields, elements } of groups) {
     const isTold = elements.some((element) => from[element] !== undefined)
-    const segments = segment === 'PID' ? [PID] : segmentsNamed(PID, segment)
-    if (!isTold && !fields.some((field) => isDeleted(segments, field))) continue
+    if (!isTold && !isDeleted(PID, segment, fields)) continue
     for (const element of elements) delete next[element]
     for (const element of elements)
       if (from[element] !== undefined) Object.assign(next, { [element]: from[element] })
@@ -70,8 +84,16 @@ function merged(standing: Record, incoming: Record, { PID, number }: Told): Reco
   const telecom = telecomOf(standing, incoming, PID)
   delete next.telecom
   if (telecom.length > 0) next.telecom = telecom
-  const time = incoming.extension?.filter(({ url }) => url === sourceTimeUrl) ?? []
-  return { ...next, ...extensionsOf(standing, { extension: time }) }
+  delete next.extension
+  return { ...next, ...extensionsTold(standing, incoming, PID) }
+}
+
+/** When it was told, and what else this message says in extensions; those that it does not speak of stay. */
+function extensionsTold(standing: Record, incoming: Record, PID: SourceSegment): Pick<Patient, 'extension'> {
+  const told = incoming.extension ?? []
+  const deleted = extensionGroups.filter(({ segment, fields }) => isDeleted(PID, segment, fields))
+  const kept = standing.extension?.filter(({ url }) => !deleted.some((group) => group.url === url)) ?? []
+  return extensionsOf({ extension: kept }, { extension: told })
 }
 
 /** PID-14 is for work, PID-13 and PID-40 for all else. */
@@ -80,7 +102,7 @@ function telecomOf(standing: Record, incoming: Record, PID: SourceSegment): NonN
   const told = incoming.telecom ?? []
   const keptOf = (work: boolean, fields: readonly number[]) => {
     const isTold = told.some((each) => isWork(each) === work)
-    if (isTold || fields.some((field) => isDeleted([PID], field))) return []
+    if (isTold || isDeleted(PID, 'PID', fields)) return []
     return (standing.telecom ?? []).filter((each) => isWork(each) === work)
   }
   return [...told, ...keptOf(false, [13, 40]), ...keptOf(true, [14])]
@@ -111,8 +133,10 @@ function identifiersOf(standing: Record, told: Identifier[]): Identifier[] {
   return [...told, ...others]
 }
 
-function isDeleted(segments: readonly SourceSegment[], field: number): boolean {
-  return segments.some(({ _null }) => _null?.includes(String(field)))
+/** Whether one of the fields is sent as `""`, in the patient's segment or one that stands under it. */
+function isDeleted(PID: SourceSegment, segment: string, fields: readonly number[]): boolean {
+  const segments = segment === 'PID' ? [PID] : segmentsNamed(PID, segment)
+  return segments.some(({ _null }) => fields.some((field) => _null?.includes(String(field))))
 }
 
 /** The record of the message that this one was made of; none for what is replaced, which no PID speaks of. */

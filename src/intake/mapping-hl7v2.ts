@@ -1,7 +1,7 @@
 import {
   addressOf,
   contactPointOf,
-  humanNameOf,
+  humanNamesOf,
   type Identifier,
   identifierOf,
 } from '#flows/hl7v2-datatypes.ts'
@@ -30,7 +30,7 @@ export const hl7v2Functions = {
   },
   /** `$xpn(PID_5)`: HumanNames; the ones without a use of their own get the one given. */
   xpn: (values: Some, use?: string): object[] =>
-    listOf(values).flatMap((value) => withUse(humanNameOf(value), use)),
+    listOf(values).flatMap((value) => humanNamesOf(value).map((name) => withUse(name, use))),
   /** `$xad(PID_11)`: Addresses. */
   xad: (values: Some): object[] => listOf(values).flatMap((value) => addressOf(value) ?? []),
   /** `$xtn(PID_13, 'home')`: ContactPoints. */
@@ -71,7 +71,6 @@ function wholeIdentifier(identifier: Identifier, { _5, _6, _7, _8 }: SourceRepet
   }
 }
 
-function withUse(name: object | undefined, use: string | undefined): object[] {
-  if (!name) return []
-  return [use === undefined ? name : { use, ...name }]
+function withUse(name: object, use: string | undefined): object {
+  return use === undefined ? name : { use, ...name }
 }

@@ -54,7 +54,14 @@ describe('an ADT about a patient', () => {
 
   it('who is known makes a new version: what was sent replaces, "" deletes, what is empty stays', async () => {
     const [, id] = scene.patient.split('/')
-    await send(adt('A08', '1000', known, 'OKAFOR-LEE^ADA||19870314|F|||9 NEW RD^^TOWN||^^CP^^^312^5550100'))
+    await send(
+      adt(
+        'A08',
+        '1000',
+        known,
+        'OKAFOR-LEE^ADA|EZE^NNEKA|19870314|F||2054-5|9 NEW RD^^TOWN||^^CP^^^312^5550100|||||||||N',
+      ),
+    )
     const second = (await scene.platform.request('GET', `/fhir/${scene.patient}`)).body
     expect(second).toMatchObject({
       meta: { versionId: '2' },
@@ -63,10 +70,22 @@ describe('an ADT about a patient', () => {
       telecom: [{ use: 'mobile' }],
       managingOrganization: { reference: scene.organizations.northside },
     })
-    await send(adt('A31', '1010', known, '||||||""'))
+    const said = second.extension.map(({ url = '' }) => url.replace(/^.*\//, ''))
+    expect(said.sort()).toEqual([
+      'patient-mothersMaidenName',
+      'source-time',
+      'us-core-ethnicity',
+      'us-core-race',
+    ])
+    await send(adt('A31', '1010', known, '|""|||||""'))
     const third = (await scene.platform.request('GET', `/fhir/${scene.patient}`)).body
     expect(third.meta.versionId).toBe('3')
     expect(third.address).toBeUndefined()
+    expect(third.extension.map(({ url = '' }) => url.replace(/^.*\//, '')).sort()).toEqual([
+      'source-time',
+      'us-core-ethnicity',
+      'us-core-race',
+    ])
     expect(third).toMatchObject({ name: second.name, telecom: second.telecom, gender: 'female', id })
     const provenance = await scene.ehr.request('GET', `/fhir/Provenance?target=${scene.patient}`)
     expect(JSON.stringify(provenance.body)).toContain(`${scene.patient}/_history/3`)

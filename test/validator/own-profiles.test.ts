@@ -1,11 +1,14 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import type { Resource } from '#core/resource.ts'
 import { createValidator } from '#validator/validator.ts'
 import { base, errorsOf, readFolder, validatorWith } from './examples.ts'
 
 const usCore = readFolder('fixtures/third-party/us-core-6.1.0')
 const validator = validatorWith(
-  ...[...usCore.values()].filter((one) => one.resourceType === 'StructureDefinition'),
+  ...[...usCore.values()].filter(({ resourceType }) =>
+    ['StructureDefinition', 'ValueSet'].includes(resourceType),
+  ),
 )
 const plainR4 = createValidator({ base, profiles: [] })
 const own = (id: string) => `https://postern.health/fhir/StructureDefinition/${id}`
@@ -43,6 +46,17 @@ describe.each(names)('%s', (name) => {
     expect(errorsOf(plainR4.check(plain))).toEqual([])
     expect(errors(plain, own(name))).not.toEqual([])
     expect(errors(resource)).toEqual(errors(plain, own(name)))
+  })
+})
+
+describe('a Patient that an ADT makes', () => {
+  const made = [...readFolder('fixtures/patient-record')].flatMap(([file, golden]) =>
+    ((golden as unknown as { resources?: Resource[] }).resources ?? [])
+      .filter(({ resourceType }) => resourceType === 'Patient')
+      .map((patient) => [file, patient] as const),
+  )
+  it.each(made)('is a US Core Patient: %s', (_file, patient) => {
+    expect(errors(patient, 'http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient')).toEqual([])
   })
 })
 
