@@ -1,6 +1,6 @@
 import type { Caller, Role } from '#core/caller.ts'
 import type { Issue } from '#core/failure.ts'
-import type { Identified, Resource, ResourceType } from '#core/resource.ts'
+import type { Identified, Reference, Resource, ResourceType } from '#core/resource.ts'
 
 /**
  * One kind of message, as a value: where it comes in, its schema, which mapping turns it into FHIR, which profiles the
@@ -43,7 +43,7 @@ export interface Flow<Source = unknown> {
    * only ever made.
    */
   revisions?: Partial<Record<ResourceType, Revision<Source>>>
-  /** What this sender told of before and speaks of again; the mapping finds those that are here by their slots. */
+  /** What was told of before and is spoken of again; the mapping finds those that are here by their slots. */
   earlier?(source: Source): EarlierLink[]
 }
 
@@ -109,7 +109,10 @@ export interface OrderLink {
   asks?: true
 }
 
-/** Something that this sender told of in an earlier message of the flow, by the number that `$keyed` gave it its id of. */
+/**
+ * Something told of in an earlier message of the flow: by this sender, by the number that `$keyed` gave it its id of, or
+ * by another one where it is `shared`.
+ */
 export interface EarlierLink {
   slot: string
   type: ResourceType
@@ -118,6 +121,14 @@ export interface EarlierLink {
   place: string
   /** The message makes no sense without it. */
   required?: boolean
+  /**
+   * Where it may have come from another sender: the number that both sides know it by, asked for this patient only and
+   * where the caller is a party of it (intake/shared-earlier), and which of those that carry the number is meant.
+   */
+  shared?: {
+    number: string
+    isMeant(candidate: Resource, known: Readonly<Record<string, Reference>>): boolean
+  }
 }
 
 /** Who authorised an order elsewhere, and how that can be shown; kept in the Provenance of what it became. */

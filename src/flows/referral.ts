@@ -1,4 +1,5 @@
 import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
+import type { Resource } from '#core/resource.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty, providerParty } from './hl7v2-people.ts'
@@ -75,20 +76,46 @@ function partiesOf({ facility, PID, PRD }: Referral): Party[] {
   ].filter((party) => party !== undefined)
 }
 
-/** The Task; what this side said of it before, and for an answer what it answers. */
-function earlierReferral({ type, number }: Referral): EarlierLink[] {
+/**
+ * The Task; what this side said of it before, and for an answer what it answers. An answer is the other side's: it comes
+ * from whoever referred, through one system for both, or from a party of the referral.
+ */
+function earlierReferral({ type, number, RF1, PRD }: Referral): EarlierLink[] {
   const isAnswer = type === 'RRI'
-  const letter = (slot: string, side: string): EarlierLink => ({
+  const link = (slot: string, of: EarlierLink['type'], name: string): EarlierLink => ({
     slot,
-    type: 'Communication',
-    key: { name: `RF1-6-${side}`, number },
+    type: of,
+    key: { name, number },
     place: 'RF1-6',
   })
+  const task = link('referral', 'Task', 'RF1-6')
+  const letter = link('letter', 'Communication', `RF1-6-${type}`)
+  const known = fieldOf(RF1[0], 6)[0]?._1
+  if (!isAnswer || known === undefined) return [task, letter]
+  const referring = PRD.find((prd) => fieldOf(prd, 1).some(({ _1 }) => _1 === 'RP'))
+  const asked = link('asked', 'Communication', 'RF1-6-REF')
   return [
-    { slot: 'referral', type: 'Task', key: { name: 'RF1-6', number }, place: 'RF1-6', required: isAnswer },
-    letter('letter', type),
-    ...(isAnswer ? [letter('asked', 'REF')] : []),
+    { ...task, required: true, shared: { number: known, isMeant: isReferral } },
+    letter,
+    {
+      ...asked,
+      shared: {
+        number: known,
+        isMeant: (candidate, { referral: about, [`provider-${referring?.at}`]: sender }) =>
+          candidate.resourceType === 'Communication' &&
+          sender !== undefined &&
+          candidate.sender?.reference === sender &&
+          (candidate.about ?? []).some(({ reference }) => reference === about),
+      },
+    },
   ]
+}
+
+function isReferral(candidate: Resource): boolean {
+  return (
+    candidate.resourceType === 'Task' &&
+    (candidate.code?.coding ?? []).some(({ code }) => code === 'referral')
+  )
 }
 
 function hasWhatAReferralNeeds({ type, trigger, PID, RF1, PRD }: Referral): ReturnType<Rule> {

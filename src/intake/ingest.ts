@@ -113,12 +113,12 @@ export function createIntake(ports: IntakePorts): Intake {
       const id = vault.deriveId('unmatched', caller.clientId, understood.messageId)
       return waiting({ id, body, caller, patient, at }, [...understood.warnings, warning])
     }
-    const earlier = await resolveEarlier({ store, vault }, flow.earlier?.(understood.source) ?? [], {
+    const earlier = await resolveEarlier({ store, vault, access }, flow.earlier?.(understood.source) ?? [], {
       flow: flow.name,
-      sender: caller.clientId,
-      patient: references.subject,
+      caller,
+      parties: references,
     })
-    const known = { ...references, ...orders, ...earlier }
+    const known = { ...references, ...orders, ...earlier.references }
     const { resources, mapping, warnings, unmapped } = await transformer.transform(flow, understood.source, {
       caller,
       body,
@@ -131,7 +131,7 @@ export function createIntake(ports: IntakePorts): Intake {
     const told = new Set(resources.map(referenceTo))
     const strangers = stubs.filter((stub) => !told.has(referenceTo(stub)))
     requireProfiles(validator, flow, [...strangers, ...placed.writes.map(({ resource }) => resource)])
-    const allowed = await requireAllowed(access, caller, placed, Object.values(earlier))
+    const allowed = await requireAllowed(access, caller, placed, earlier.retold)
     const following = { caller, messageId: understood.messageId, at }
     const followed = await withFollowUps({ store, access, vault }, placed.writes, following)
     const mapped = followed.results.map(({ resource }) => resource)

@@ -82,6 +82,11 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
     because: 'finds what its sender told of before, about the same patient; shows nothing of it',
   },
   {
+    files: /^src\/intake\/shared-earlier\.ts$/,
+    decides: /access\.decide\(/,
+    because: 'finds what an answer answers, where its sender is a party of it; shows nothing of it',
+  },
+  {
     files: /^src\/intake\/place\.ts$/,
     decides: /access\.decide\(/,
     because: 'reads what a message is to change, which is decided as an update of both versions',

@@ -139,6 +139,49 @@ describe('a referral', () => {
     })
   })
 
+  it('is answered by the other side’s own system, and by nobody who has no part in it', async () => {
+    const toElsewhere = (text: string) =>
+      text
+        .replace('R-700^EHR', 'R-710^EHR')
+        .replace(
+          'LEE^SAM^^^DR^MD|||^WPN^PH^^^217^5550177||1770504211^NPI',
+          '||||||||Elsewhere Hospital^^^^^^NPI^^^1659375549',
+        )
+    const referredAt = referred('REF-10', '20260110090000-0600', toElsewhere)
+    expect((await send(referredAt, scene.ehr)).text).toContain('MSA|AA|REF-10')
+    const before = await referral('R-710')
+    expect(before.owner.reference).toBe(scene.organizations.elsewhere)
+
+    const answer = answered('RRI-10', '20260110113000-0600', toElsewhere)
+    const bystander = await scene.clinic.client({
+      id: 'bystander',
+      role: 'ehr',
+      organization: scene.organizations.mainStreet,
+      scopes: ['system/*.cruds'],
+      purposes: ['TREAT'],
+      grants: [],
+    })
+    for (const other of [bystander, scene.platform]) {
+      const { text } = await send(answer, other)
+      expect(text).toContain('MSA|AE|RRI-10')
+      expect(text).toContain('RF1^1^6|204')
+    }
+    expect(await referral('R-710')).toEqual(before)
+
+    expect((await send(answer, scene.stranger)).text).toContain('MSA|AA|RRI-10')
+    const after = await referral('R-710')
+    expect(after).toMatchObject({ id: before.id, status: 'accepted', meta: { versionId: '2' } })
+    const [asked, said, ...others] = (await letters('R-710')).sort(
+      (a: { sent: string }, b: { sent: string }) => a.sent.localeCompare(b.sent),
+    )
+    expect(others).toEqual([])
+    expect(said).toMatchObject({
+      about: [{ reference: `Task/${after.id}` }],
+      inResponseTo: [{ reference: `Communication/${asked.id}` }],
+      sender: { reference: scene.organizations.elsewhere },
+    })
+  })
+
   it.each([
     ['an answer to nothing', (text: string) => text.replace('R-701^EHR', 'R-799^EHR'), 'AE', 'RF1^1^6'],
     [
