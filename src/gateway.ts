@@ -182,6 +182,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
       const client = await clientOf(store, id)
       return client?.active ? callerOf(client, {}) : undefined
     },
+    artifacts: shelf.current,
     report: (fault) => ports.onFault(fault, 'background'),
     base: `${settings.baseUrl}/fhir`,
     timeZone: settings.timeZone,

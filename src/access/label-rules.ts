@@ -45,8 +45,8 @@ const hivDrugs = [
 const psychosisDrugs = ['2626', '61381', '51272', '35636', '89013', '5093', '6448']
 
 export const labelRules: LabelRules = {
-  version: 'postern-labels/1',
-  freeText: ['Communication', 'CommunicationRequest', 'QuestionnaireResponse', 'DocumentReference'],
+  version: 'postern-labels/2',
+  freeText: ['Communication', 'CommunicationRequest', 'QuestionnaireResponse', 'DocumentReference', 'Binary'],
   freeElements: [
     'note',
     'description',

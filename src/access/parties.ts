@@ -17,11 +17,13 @@ const partyPaths: Readonly<Record<string, readonly string[]>> = {
   Provenance: ['agent.who', 'agent.onBehalfOf'],
   Flag: ['author'],
   Encounter: ['participant.individual', 'serviceProvider'],
+  EpisodeOfCare: ['careManager', 'managingOrganization'],
 }
 
 /** Paths to who made the content, for `authoredby` in consents. */
 const authorPaths: Readonly<Record<string, readonly string[]>> = {
   Communication: ['sender'],
+  CommunicationRequest: ['requester'],
   QuestionnaireResponse: ['author', 'source'],
   MedicationRequest: ['requester', 'recorder'],
   MedicationDispense: ['performer.actor'],

@@ -1,5 +1,6 @@
 import { type Interaction, type Role, roles } from '#core/caller.ts'
 import type { ResourceType } from '#core/resource.ts'
+import { carriedTypes, definitionTypes } from '#core/unstored.ts'
 
 /** Letters of SMART v2 scopes: create, read (vread and instance history too), update, delete, search. */
 export type Letter = 'c' | 'r' | 'u' | 'd' | 's'
@@ -68,6 +69,21 @@ const demographics = [
   'address',
 ]
 
+/** Where a system can be reached; not the headers that open it. */
+const endpointFields = [
+  ...frame,
+  'identifier',
+  'status',
+  'connectionType',
+  'name',
+  'managingOrganization',
+  'contact',
+  'period',
+  'payloadType',
+  'payloadMimeType',
+  'address',
+]
+
 /** A task's thread of notes and its inputs may quote the conversation. */
 const fulfilmentFields = [
   ...frame,
@@ -96,6 +112,17 @@ const fulfilmentFields = [
 const directory: readonly ResourceType[] = ['Practitioner', 'PractitionerRole', 'Organization']
 const catalogue: readonly ResourceType[] = ['Questionnaire', 'Medication']
 const content: readonly ResourceType[] = ['Communication', 'QuestionnaireResponse', 'MedicationRequest']
+/** What came beside a message: requests to be told something, documents, and the files of either. */
+const documents: readonly ResourceType[] = ['CommunicationRequest', 'DocumentReference']
+/** Within which visit and treatment something was, and who pays. */
+const circumstances: readonly ResourceType[] = ['Encounter', 'EpisodeOfCare', 'Coverage']
+
+/** About nobody and of no secret: everybody who is known here may look by what it works. */
+const published: readonly Grant[] = [
+  { types: definitionTypes, may: 'rs', condition: 'any' },
+  { types: carriedTypes, may: 'r', condition: 'any' },
+]
+const reachable: Grant = { types: ['Endpoint'], may: 'rs', condition: 'any', fields: endpointFields }
 
 /** What the people of the care see and do. */
 const careTeamView: readonly Grant[] = [
@@ -112,11 +139,16 @@ const careTeamView: readonly Grant[] = [
     condition: 'own',
   },
   { types: ['Patient', 'CareTeam', 'Consent', 'RelatedPerson'], may: 'rs', condition: 'own' },
+  { types: [...documents, 'Flag'], may: 'crus', condition: 'own' },
+  { types: ['Binary'], may: 'cr', condition: 'own' },
+  { types: circumstances, may: 'rs', condition: 'own' },
   { types: ['Task'], may: 'rus', condition: 'own' },
   // Lists that its own organization keeps, or that are kept for it.
   { types: ['Group'], may: 'rs', condition: 'own' },
   { types: ['Subscription'], may: 'cruds', condition: 'subscriber' },
   { types: [...directory, ...catalogue], may: 'rs', condition: 'any' },
+  reachable,
+  ...published,
 ]
 
 const pharmacyView: readonly Grant[] = [
@@ -127,15 +159,19 @@ const pharmacyView: readonly Grant[] = [
   { types: ['Patient'], may: 'rs', condition: 'performer', fields: demographics },
   { types: ['Subscription'], may: 'cruds', condition: 'subscriber' },
   { types: [...directory, 'Medication'], may: 'rs', condition: 'any' },
+  reachable,
+  ...published,
 ]
 
 /** Who may do what: the only place. What is not written here is refused (ACC1, ACC13). */
 export const table: Readonly<Record<Role, readonly Grant[]>> = {
   // Hands in what its doors take and keeps the lists of people; the content it handed in is not served back to it.
   platform: [
-    { types: [...content, 'Task'], may: 'c', condition: 'any' },
+    { types: [...content, ...documents, 'Flag', 'Binary', 'Task'], may: 'c', condition: 'any' },
     { types: ['Patient', 'RelatedPerson', 'CareTeam', 'Group', 'Consent'], may: 'cruds', condition: 'any' },
-    { types: [...directory, ...catalogue], may: 'cruds', condition: 'any' },
+    { types: circumstances, may: 'cruds', condition: 'any' },
+    { types: [...directory, ...catalogue, 'Endpoint'], may: 'cruds', condition: 'any' },
+    ...published,
   ],
   // Reads as a treating party, answers and works on tasks, and may hand in orders with the task to fulfil them: drafts
   // unless it has `order-source`. Whom an order is by need not be known to work there.
@@ -167,29 +203,39 @@ export const table: Readonly<Record<Role, readonly Grant[]>> = {
       condition: 'self',
     },
     { types: ['Patient', 'CareTeam', 'RelatedPerson'], may: 'rs', condition: 'self' },
+    // A Flag warns those who treat, sometimes of the patient: it is theirs.
+    { types: [...documents, ...circumstances], may: 'rs', condition: 'self' },
+    { types: ['Binary'], may: 'r', condition: 'self' },
     { types: ['Consent'], may: 'crus', condition: 'self' },
     { types: [...directory, ...catalogue], may: 'rs', condition: 'any' },
+    reachable,
+    ...published,
   ],
   // Acts for a patient only while a consent says so (CON12).
   proxy: [
     {
-      types: [...content, 'MedicationDispense', 'MedicationAdministration', 'Task', 'Patient'],
+      types: [...content, ...documents, 'MedicationDispense', 'MedicationAdministration', 'Task', 'Patient'],
       may: 'rs',
       condition: 'consent',
     },
+    { types: ['Binary'], may: 'r', condition: 'consent' },
     { types: [...directory, ...catalogue], may: 'rs', condition: 'any' },
+    reachable,
+    ...published,
   ],
   operator: [
     { types: [...directory, ...catalogue], may: 'cruds', condition: 'any' },
-    { types: ['Device'], may: 'cruds', condition: 'any' },
-    // Mappings and their code tables, by FHIR's names for them (docs/mapping.md).
-    { types: ['StructureMap', 'ConceptMap'], may: 'ru', condition: 'any' },
+    { types: ['Device', 'Endpoint'], may: 'cruds', condition: 'any' },
+    // Mappings with their code tables, by FHIR's name for them (docs/mapping.md).
+    { types: ['StructureMap'], may: 'ru', condition: 'any' },
+    ...published,
   ],
-  auditor: [{ types: ['AuditEvent'], may: 'rs', condition: 'any' }],
+  auditor: [{ types: ['AuditEvent'], may: 'rs', condition: 'any' }, ...published],
   'privacy-officer': [
     { types: ['AuditEvent'], may: 'rs', condition: 'any' },
     { types: ['Consent'], may: 'crus', condition: 'any' },
     { types: ['Task'], may: 'rus', condition: 'review' },
+    ...published,
   ],
 }
 

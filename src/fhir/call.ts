@@ -5,7 +5,7 @@ import type { Access } from '#core/decision.ts'
 import type { ExportTold, StoredExport } from '#core/export.ts'
 import type { Issue } from '#core/failure.ts'
 import type { DoorRequest, DoorResponse } from '#core/http.ts'
-import type { Clock, Ids, Store } from '#core/ports.ts'
+import type { Artifacts, Clock, Ids, Store } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
 import type { Preferences } from './negotiate.ts'
 import type { Trail } from './trail.ts'
@@ -28,6 +28,8 @@ export interface FhirPorts {
   cursorKey: { seal(text: string): string; open(text: string): string }
   /** A client as one who calls, with what is registered now; undefined where it may not call. */
   callerOf(clientId: string): Promise<Caller | undefined>
+  /** The code tables in force and the profiles: served as definitions. The same value while nothing changed. */
+  artifacts(): Promise<Pick<Artifacts, 'conceptMaps' | 'profiles'>>
   /** Is told of faults of ours that no request waits for. */
   report?(fault: unknown): void
   /** The clinic's IANA zone, in which its days end; UTC where not given. */

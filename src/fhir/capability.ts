@@ -4,13 +4,16 @@ import { topicUrls } from '#core/subscription.ts'
 import { generalParameters, type SearchParameter, searchParameters } from '#store/search-parameters.ts'
 import type { FhirPorts } from './call.ts'
 import { exportOperations } from './export/exports.ts'
-import { isOffered, routes } from './routes.ts'
+import { isOffered, offeredRoutes, routes } from './routes.ts'
 import { includesOf, revincludesOf } from './search/include-table.ts'
 
 /** What is served, from the tables that serve it: https://hl7.org/fhir/R4/capabilitystatement.html (F11) */
 export function capabilityStatement(ports: FhirPorts, types: readonly string[]): CapabilityStatement {
   return {
     resourceType: 'CapabilityStatement',
+    url: `${ports.base}/CapabilityStatement/postern`,
+    name: 'Postern',
+    title: 'Postern, a gateway for confidential patient messaging',
     status: 'active',
     date: new Date(ports.clock.now()).toISOString(),
     kind: 'instance',
@@ -53,20 +56,26 @@ function resourceOf(type: string, profiles: readonly string[] = []): CapabilityS
     type: type as CapabilityStatementRestResource['type'],
     ...filled('extension', type === 'Subscription' ? topicUrls.map(topicOf) : []),
     ...(profiles.length > 0 ? { supportedProfile: [...profiles] } : {}),
-    interaction: [
+    ...filled('interaction', [
       ...kinds.map((kind) => ({ code: codes[kind] })),
       ...(writes ? [{ code: 'patch' } as const] : []),
       ...(isOffered(type, 'history') ? [{ code: 'history-type' } as const] : []),
-    ],
+    ]),
     ...filled('operation', operationsOf(type)),
     versioning: writes ? 'versioned-update' : keepsVersions ? 'versioned' : 'no-version',
     readHistory: keepsVersions,
     updateCreate: writes,
     conditionalCreate: isOffered(type, 'create'),
-    conditionalRead: 'full-support',
+    conditionalRead: isOffered(type, 'read') ? 'full-support' : 'not-supported',
     conditionalUpdate: writes,
     conditionalDelete: isOffered(type, 'delete') ? 'single' : 'not-supported',
     referencePolicy: ['literal', 'logical'],
+    ...(isOffered(type, 'search') ? searchOf(type) : {}),
+  }
+}
+
+function searchOf(type: string): Partial<CapabilityStatementRestResource> {
+  return {
     ...filled('searchInclude', includesOf(type)),
     ...filled('searchRevInclude', revincludesOf(type)),
     searchParam: [
@@ -83,10 +92,9 @@ function filled<Name extends string, Item>(name: Name, list: Item[]) {
 }
 
 function operationsOf(type: string) {
-  const served = routes.filter(
-    (route) => isOffered(type, route.kind) && (route.types?.includes(type) ?? true),
+  const named = new Map(
+    offeredRoutes(type).flatMap(({ operation }) => (operation ? [[operation.name, operation]] : [])),
   )
-  const named = new Map(served.flatMap(({ operation }) => (operation ? [[operation.name, operation]] : [])))
   return [...named.values(), ...exportOf(type)]
 }
 

@@ -2,6 +2,8 @@ import type { DoorRequest, DoorResponse } from '#core/http.ts'
 import { takeBundle } from './bundle/take-bundle.ts'
 import type { FhirPorts } from './call.ts'
 import { capabilityStatement } from './capability.ts'
+import { createDefinitions } from './definitions/definitions.ts'
+import { withDefinitions } from './definitions/with-definitions.ts'
 import { createExporter, type Exporter } from './export/exporter.ts'
 import { answerExport, isExport } from './export/exports.ts'
 import { answerOnRecord } from './on-record.ts'
@@ -21,10 +23,13 @@ export interface Fhir {
 }
 
 /** The FHIR R4 server: gate → store → decide → redact → one commit with the audit entries → answer. */
-export function createFhir(ports: FhirPorts): Fhir {
-  const types = ports.types ?? servedTypes
-  const statement = capabilityStatement(ports, types)
+export function createFhir(given: FhirPorts): Fhir {
+  const types = given.types ?? servedTypes
+  const statement = capabilityStatement(given, types)
   const text = JSON.stringify(statement)
+  const { artifacts, clock } = given
+  const definitions = createDefinitions({ artifacts, statement, clock })
+  const ports: FhirPorts = { ...given, store: withDefinitions(given.store, definitions) }
 
   async function handle(request: DoorRequest): Promise<DoorResponse> {
     if (request.method === 'GET' && request.path === 'metadata') return ok(text)

@@ -16,10 +16,7 @@ export function matchRoute(request: DoorRequest, types: readonly string[]): Matc
   const [type = ''] = parts
   if (fitting.length === 0) throw new Failure('not-found', 'There is nothing at this path.')
   if (!types.includes(type)) throw new Failure('not-found', 'This resource type is not served here.')
-  const route = fitting.find(
-    (each) =>
-      each.method === request.method && isServed(type, each.kind) && (each.types?.includes(type) ?? true),
-  )
+  const route = fitting.find((each) => each.method === request.method && isServed(type, each))
   if (!route) throw new Failure('not-allowed', `${type} does not take this method here; see /metadata.`)
   const slot = (name: Segment) => parts[route.path.indexOf(name)] ?? ''
   return { route, type, id: slot('[id]'), version: slot('[version]') }

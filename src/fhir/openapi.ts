@@ -1,7 +1,7 @@
 import { generalParameters, type SearchParameter, searchParameters } from '#store/search-parameters.ts'
 import { exportRoutes } from './export/exports.ts'
 import { fhirJson, jsonPatch } from './negotiate.ts'
-import { isOffered, type Route, routes, servedTypes } from './routes.ts'
+import { offeredRoutes, type Route, servedTypes } from './routes.ts'
 import { controls } from './search/controls.ts'
 
 /** Operations by path below the FHIR base (`/Communication/{id}`) and by method, as OpenAPI 3.1 writes them. */
@@ -16,9 +16,7 @@ export function fhirPaths(types: readonly string[] = servedTypes): Paths {
     paths[path] = { ...paths[path], [method.toLowerCase()]: operation }
   }
   for (const type of types) {
-    for (const route of routes.filter((each) => isOffered(type, each.kind) && servesType(each, type))) {
-      add(templateOf(route, type), route.method, routed(route, type))
-    }
+    for (const route of offeredRoutes(type)) add(templateOf(route, type), route.method, routed(route, type))
   }
   for (const { template, methods, summary } of exportRoutes) {
     for (const method of methods) {
@@ -31,9 +29,9 @@ export function fhirPaths(types: readonly string[] = servedTypes): Paths {
 
 /** What bodies and answers are, for `components.schemas`: the standard's own schemas hold the detail. */
 export function fhirSchemas(types: readonly string[] = servedTypes): Record<string, object> {
-  const named = [...types, 'Bundle', 'OperationOutcome', 'Parameters']
+  const named = new Set([...types, 'Bundle', 'OperationOutcome', 'Parameters'])
   return Object.fromEntries(
-    named.map((type) => [
+    [...named].map((type) => [
       type,
       {
         type: 'object',
@@ -49,10 +47,6 @@ const anything = { type: 'object' }
 const takesBundle = {
   requestBody: taking({ [fhirJson]: schemaOf('Bundle') }),
   ...answering({}, schemaOf('Bundle')),
-}
-
-function servesType(route: Route, type: string): boolean {
-  return route.types?.includes(type) ?? true
 }
 
 function templateOf({ path }: Route, type: string): string {

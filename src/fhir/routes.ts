@@ -1,6 +1,7 @@
 import { letterOf, someRoleMay } from '#access/roles.ts'
 import type { Act } from '#core/act.ts'
 import type { Interaction } from '#core/caller.ts'
+import { carriedTypes, definitionTypes } from '#core/unstored.ts'
 import { searchParameters } from '#store/search-parameters.ts'
 import type { Call, Interact } from './call.ts'
 import { conditionalDelete, conditionalUpdate } from './conditional.ts'
@@ -46,6 +47,8 @@ export interface Route {
   operation?: { name: string; definition: string }
   /** Where it is served; every type where not given. */
   types?: readonly string[]
+  /** Asked about what is sent along: served for types too of which nothing is stored. */
+  ofSent?: true
   /** Any of these lets in, where `kind` alone would shut out who may well ask. */
   gates?: readonly Interaction[]
 }
@@ -95,7 +98,13 @@ export const routes: readonly Route[] = [
   { method: 'PATCH', path: ['[type]', '[id]'], kind: 'update', interact: patch },
   { method: 'PATCH', path: ['[type]'], kind: 'update', interact: conditionalPatch },
   { method: 'DELETE', path: ['[type]'], kind: 'delete', interact: conditionalDelete },
-  { method: 'POST', path: ['[type]', '$validate'], ...validation, gates: ['read', 'create', 'update'] },
+  {
+    method: 'POST',
+    path: ['[type]', '$validate'],
+    ...validation,
+    ofSent: true,
+    gates: ['read', 'create', 'update'],
+  },
   { method: 'POST', path: ['[type]', '[id]', '$validate'], ...validation },
   {
     method: 'GET',
@@ -143,16 +152,36 @@ export const routes: readonly Route[] = [
   { method: 'DELETE', path: ['[type]', '[id]'], kind: 'delete', interact: deleteResource },
 ]
 
-export const servedTypes: readonly string[] = Object.keys(searchParameters)
+/** Types of which something is stored, or made of what the gateway works by. */
+const keptTypes = Object.keys(searchParameters)
 
-/** The audit log is written by what happens, not by clients (J25). */
-const narrower: Readonly<Record<string, readonly Interaction[]>> = { AuditEvent: ['read', 'search'] }
+export const servedTypes: readonly string[] = [...keptTypes, ...carriedTypes]
 
-/** What is told of in /metadata and /openapi.json: what is served, and what at least one role may do. */
-export function isOffered(type: string, kind: Interaction): boolean {
-  return isServed(type, kind) && someRoleMay(type, letterOf(kind))
+/** The audit log is written by what happens, not by clients (J25); definitions with a release or a push. */
+const narrower: Readonly<Record<string, readonly Interaction[]>> = {
+  AuditEvent: ['read', 'search'],
+  ...Object.fromEntries(definitionTypes.map((type) => [type, ['read', 'search'] as const])),
+  ...Object.fromEntries(carriedTypes.map((type) => [type, []])),
 }
 
-export function isServed(type: string, kind: Interaction): boolean {
+/** The routes of a type that at least one role may take: what /metadata and /openapi.json tell of. */
+export function offeredRoutes(type: string): Route[] {
+  return routes.filter(
+    (route) =>
+      isServed(type, route) &&
+      (route.gates ?? [route.kind]).some((kind) => someRoleMay(type, letterOf(kind))),
+  )
+}
+
+/** What is told of as an interaction: what is served, and what at least one role may do. */
+export function isOffered(type: string, kind: Interaction): boolean {
+  return takes(type, kind) && someRoleMay(type, letterOf(kind))
+}
+
+export function isServed(type: string, { kind, types, ofSent }: Route): boolean {
+  return (types?.includes(type) ?? true) && (ofSent || takes(type, kind))
+}
+
+function takes(type: string, kind: Interaction): boolean {
   return narrower[type]?.includes(kind) ?? true
 }

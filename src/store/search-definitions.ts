@@ -39,7 +39,19 @@ const forms: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** References in the definitions, canonicals in the resources: compared as URIs. */
-const canonicals = ['QuestionnaireResponse.questionnaire', 'Communication.instantiates-canonical']
+const canonicals = [
+  'QuestionnaireResponse.questionnaire',
+  'Communication.instantiates-canonical',
+  'CodeSystem.supplements',
+  'ConceptMap.source-uri',
+  'ConceptMap.target-uri',
+  'StructureDefinition.base',
+  'StructureDefinition.valueset',
+  'SearchParameter.component',
+  'SearchParameter.derived-from',
+  'CapabilityStatement.supported-profile',
+  'CapabilityStatement.resource-profile',
+]
 
 /** Rows of it are client ids, not references. */
 const untargeted = ['AuditEvent.agent']

@@ -1,5 +1,6 @@
 import { Failure } from '#core/failure.ts'
 import type { SearchQuery } from '#core/query.ts'
+import { definitionTypes } from '#core/unstored.ts'
 import type { Driver } from './driver.ts'
 import { declareIndexes, holdsType, listIndexes } from './reindex-statements.ts'
 import type { Tables } from './schema.ts'
@@ -85,9 +86,12 @@ function namesOf({ type, criteria, sort }: SearchQuery): Set<string> {
   return new Set([...names, sort?.param].map((name) => `${type}.${name}`))
 }
 
-/** Definitions by `Type.param`: what is indexed, and how. AuditEvent's rows come with the audit entry, not from here. */
+/** AuditEvent's rows come with the audit entry; definitions have none. */
+const elsewhere: readonly string[] = ['AuditEvent', ...definitionTypes]
+
+/** Definitions by `Type.param`: what is indexed, and how. */
 function definitions(): Map<string, string> {
-  const all = Object.entries(searchParameters).filter(([type]) => type !== 'AuditEvent')
+  const all = Object.entries(searchParameters).filter(([type]) => !elsewhere.includes(type))
   return new Map(
     all.flatMap(([type, parameters]) =>
       parameters

@@ -43,6 +43,7 @@ interface Served {
   opened?: string
 }
 
+const conformance = 'url version name status date description publisher'
 const contact = 'address address-city address-state address-postalcode address-country'
 const reach = `telecom phone email ${contact}`
 
@@ -126,10 +127,52 @@ const served: Readonly<Record<string, Served>> = {
     indexed: 'patient entity agent date',
     opened: 'action outcome type subtype entity-type entity-role agent-role site',
   },
+  CommunicationRequest: {
+    indexed:
+      'patient subject identifier status priority authored occurrence sender recipient requester medium based-on replaces group-identifier encounter',
+    telling: 'category',
+  },
+  Encounter: {
+    indexed:
+      'patient subject identifier status class date participant practitioner participant-type service-provider location location-period part-of based-on episode-of-care appointment account',
+    telling: 'type reason-code reason-reference diagnosis special-arrangement discharge-disposition',
+    opened: 'length',
+  },
+  EpisodeOfCare: {
+    indexed: 'patient identifier status date organization care-manager incoming-referral',
+    telling: 'type condition',
+  },
+  Coverage: {
+    indexed: 'patient beneficiary identifier status payor policy-holder subscriber type class-type',
+    telling: 'class-value dependent',
+  },
+  Flag: { indexed: 'patient subject identifier date author encounter' },
+  DocumentReference: {
+    indexed:
+      'patient subject identifier status date period author authenticator custodian encounter related relatesto relation contenttype language format',
+    telling: 'category type event facility setting security-label description location',
+    opened: 'relationship',
+  },
+  /** Looked up by its id, which the resource that speaks of it names. */
+  Binary: { indexed: '' },
+  Endpoint: { indexed: 'identifier status name organization connection-type payload-type' },
   Questionnaire: {
     indexed:
       'identifier status url version name title code subject-type date effective definition description publisher jurisdiction context context-type',
     opened: 'context-quantity context-type-value context-type-quantity',
+  },
+  // Definitions are looked at as they stand (fhir/definitions): they have no rows.
+  StructureDefinition: {
+    indexed: `identifier ${conformance} title type base kind derivation abstract ext-context valueset`,
+  },
+  SearchParameter: { indexed: `${conformance} base code target type derived-from component` },
+  ValueSet: { indexed: `identifier ${conformance} title reference code` },
+  CodeSystem: { indexed: `identifier ${conformance} title system code content-mode supplements` },
+  ConceptMap: {
+    indexed: `identifier ${conformance} title source-system target-system source-code target-code source-uri target-uri`,
+  },
+  CapabilityStatement: {
+    indexed: `${conformance} title resource mode format fhirversion supported-profile resource-profile`,
   },
 }
 

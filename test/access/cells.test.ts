@@ -4,7 +4,8 @@ import { findGrant, type Letter, table } from '#access/roles.ts'
 import { type Caller, type Role, roles } from '#core/caller.ts'
 import type { Reference, Resource } from '#core/resource.ts'
 import { versioned } from '#core/resource.ts'
-import { isServed, servedTypes } from '#fhir/routes.ts'
+import { carriedTypes, definitionTypes } from '#core/unstored.ts'
+import { isServed, routes, servedTypes } from '#fhir/routes.ts'
 import { searchParameters } from '#store/search-parameters.ts'
 import { type OpenFhir, openFhir } from '../fhir/open-fhir.ts'
 
@@ -113,6 +114,33 @@ function resourcesOf(patient: string, clinic: string, pharmacy: string): Record<
     Medication: { status: 'active', code: drug },
     Device: { status: 'active' },
     Questionnaire: { status: 'active', url: 'http://example.org/q' },
+    CommunicationRequest: { status: 'active', subject, sender: to(clinic), recipient: [subject] },
+    Encounter: {
+      status: 'finished',
+      class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'VR' },
+      subject,
+      serviceProvider: to(clinic),
+    },
+    EpisodeOfCare: { status: 'active', patient: subject, managingOrganization: to(clinic) },
+    Coverage: { status: 'active', beneficiary: subject, payor: [to('Organization/payer')] },
+    Flag: { status: 'active', code: { text: 'x' }, subject, author: to(clinic) },
+    DocumentReference: {
+      status: 'current',
+      subject,
+      author: [to(clinic)],
+      content: [{ attachment: { contentType: 'text/plain', data: 'eA==' } }],
+    },
+    Binary: { contentType: 'text/plain', securityContext: subject, data: 'eA==' },
+    Endpoint: {
+      status: 'active',
+      connectionType: {
+        system: 'http://terminology.hl7.org/CodeSystem/endpoint-connection-type',
+        code: 'hl7-fhir-rest',
+      },
+      payloadType: [{ text: 'x' }],
+      address: 'https://ehr.example/fhir',
+      header: ['Authorization: hidden'],
+    },
   }
 }
 
@@ -173,6 +201,11 @@ async function put(type: string, id: string, body: object): Promise<void> {
   })
 }
 
+const unstored: readonly string[] = [...definitionTypes, ...carriedTypes]
+const storedTypes = servedTypes.filter((type) => !unstored.includes(type))
+const has = (type: string, kind: 'vread' | 'history') =>
+  routes.some((route) => route.kind === kind && isServed(type, route))
+
 const idOf = (type: string, which: 'own' | 'others') => (type === 'AuditEvent' ? events[which] : which)
 const may = (role: Role, type: string, letter: Letter) => findGrant(role, type, letter)
 /** The samples are no reviews, so a cell of reviews shows none of them. */
@@ -192,13 +225,20 @@ describe('the role table', () => {
           .join(' '),
       ]),
     )
+    const published =
+      'StructureDefinition.rs SearchParameter.rs ValueSet.rs CodeSystem.rs ConceptMap.rs CapabilityStatement.rs ' +
+      'Bundle.r MessageHeader.r OperationOutcome.r'
     const catalogues = (letters: string) =>
       `Practitioner.${letters} PractitionerRole.${letters} Organization.${letters} Medication.${letters}`
     const team = (orders: string, tasks: string, administrations = 'rs') =>
       `Communication.crus QuestionnaireResponse.rs MedicationRequest.${orders} MedicationDispense.rs ` +
       `MedicationAdministration.${administrations} Patient.rs ` +
-      `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Subscription.cruds Group.rs Task.${tasks} Consent.rs Provenance.rs DetectedIssue.rs Questionnaire.rs`
-    const pharmacy = `MedicationRequest.rs MedicationDispense.crus MedicationAdministration.crs Patient.rs ${catalogues('rs')} Subscription.cruds Task.crus`
+      `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Subscription.cruds Group.rs Task.${tasks} Consent.rs Provenance.rs DetectedIssue.rs ` +
+      'CommunicationRequest.crus Encounter.rs EpisodeOfCare.rs Coverage.rs Flag.crus DocumentReference.crus ' +
+      `Binary.cr Endpoint.rs Questionnaire.rs ${published}`
+    const pharmacy =
+      `MedicationRequest.rs MedicationDispense.crus MedicationAdministration.crs Patient.rs ${catalogues('rs')} ` +
+      `Subscription.cruds Task.crus Endpoint.rs ${published}`
     expect(written).toEqual({
       ehr: team('crs', 'crus', 'crs'),
       clinician: team('rs', 'crus'),
@@ -207,16 +247,20 @@ describe('the role table', () => {
       pharmacist: pharmacy,
       platform:
         'Communication.c QuestionnaireResponse.c MedicationRequest.c Patient.cruds RelatedPerson.cruds ' +
-        `${catalogues('cruds')} CareTeam.cruds Group.cruds Task.c Consent.cruds Questionnaire.cruds`,
+        `${catalogues('cruds')} CareTeam.cruds Group.cruds Task.c Consent.cruds CommunicationRequest.c ` +
+        'Encounter.cruds EpisodeOfCare.cruds Coverage.cruds Flag.c DocumentReference.c Binary.c Endpoint.cruds ' +
+        `Questionnaire.cruds ${published}`,
       patient:
         'Communication.crs QuestionnaireResponse.crs MedicationRequest.rs MedicationDispense.rs MedicationAdministration.rs Patient.rs ' +
-        `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Task.crs Consent.crus Questionnaire.rs`,
+        `RelatedPerson.rs ${catalogues('rs')} CareTeam.rs Task.crs Consent.crus CommunicationRequest.rs Encounter.rs ` +
+        `EpisodeOfCare.rs Coverage.rs DocumentReference.rs Binary.r Endpoint.rs Questionnaire.rs ${published}`,
       proxy:
         'Communication.rs QuestionnaireResponse.rs MedicationRequest.rs MedicationDispense.rs MedicationAdministration.rs Patient.rs ' +
-        `${catalogues('rs')} Task.rs Questionnaire.rs`,
-      operator: `${catalogues('cruds')} Device.cruds Questionnaire.cruds`,
-      auditor: 'AuditEvent.rs',
-      'privacy-officer': 'Task.rus Consent.crus AuditEvent.rs',
+        `${catalogues('rs')} Task.rs CommunicationRequest.rs DocumentReference.rs Binary.r Endpoint.rs ` +
+        `Questionnaire.rs ${published}`,
+      operator: `${catalogues('cruds')} Device.cruds Endpoint.cruds Questionnaire.cruds ${published}`,
+      auditor: `AuditEvent.rs ${published}`,
+      'privacy-officer': `Task.rus Consent.crus AuditEvent.rs ${published}`,
     })
   })
 })
@@ -224,11 +268,11 @@ describe('the role table', () => {
 describe.each([...roles])('%s', (role) => {
   const caller = callerOf(role)
 
-  it.each([...servedTypes])('on %s does what its cells say and nothing else', async (type) => {
+  it.each(storedTypes)('on %s does what its cells say and nothing else', async (type) => {
     const reads = [
       (id: string) => `${type}/${id}`,
-      ...(isServed(type, 'vread') ? [(id: string) => `${type}/${id}/_history/1`] : []),
-      ...(isServed(type, 'history') ? [(id: string) => `${type}/${id}/_history`] : []),
+      ...(has(type, 'vread') ? [(id: string) => `${type}/${id}/_history/1`] : []),
+      ...(has(type, 'history') ? [(id: string) => `${type}/${id}/_history`] : []),
     ]
     for (const path of reads) {
       const ask = async (which: 'own' | 'others') =>
@@ -249,7 +293,7 @@ describe.each([...roles])('%s', (role) => {
     }
   })
 
-  it.each(servedTypes.filter((type) => type !== 'AuditEvent'))('writes %s as its cells say', async (type) => {
+  it.each(storedTypes.filter((type) => type !== 'AuditEvent'))('writes %s as its cells say', async (type) => {
     const drafted = type === 'MedicationRequest' ? { status: 'draft' } : {}
     for (const [which, bodies] of [
       ['own', own],
@@ -278,6 +322,31 @@ describe.each([...roles])('%s', (role) => {
         const expected = which === 'own' && !isReviews(role, type, letter) ? done : outside
         expect(status, `${letter} ${which}`).toBe(may(role, type, letter) ? expected : 403)
       }
+    }
+  })
+})
+
+describe('what is kept in no table', () => {
+  it.each(roles)('is read by %s as the gateway works by it, and written by nobody', async (role) => {
+    const caller = callerOf(role)
+    for (const type of definitionTypes) {
+      const { status, json } = await open.ask('GET', `${type}?_count=1`, { caller })
+      expect([status, json.entry?.length], type).toEqual([200, 1])
+      const place = `${type}/${json.entry[0].resource.id}`
+      expect((await open.ask('GET', place, { caller })).json, place).toEqual(json.entry[0].resource)
+      const body = json.entry[0].resource
+      for (const [method, path] of [
+        ['POST', type],
+        ['PUT', place],
+        ['DELETE', place],
+        ['GET', `${place}/_history`],
+      ] as const) {
+        expect((await open.ask(method, path, { caller, body })).status, `${method} ${path}`).toBe(405)
+      }
+    }
+    for (const type of carriedTypes) {
+      expect((await open.ask('GET', `${type}/own`, { caller })).status, type).toBe(405)
+      expect((await open.ask('GET', type, { caller })).status, type).toBe(405)
     }
   })
 })

@@ -18,6 +18,11 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
     because: 'the one place of the FHIR room where a stored version becomes something to show',
   },
   {
+    files: /^src\/fhir\/definitions\/with-definitions\.ts$/,
+    decides: /withDefinitions\(store/,
+    because: 'is a store itself, with definitions in it: what is asked of it is decided by who asks it',
+  },
+  {
     files: /^src\/fhir\//,
     decides: /\b(?:requireVisible|findVisible|requireDeletedVisible)\(/,
     because: 'an interaction, which shows what it found by show.ts only',

@@ -9,6 +9,7 @@ import type { DoorResponse } from '#core/http.ts'
 import type { Clock, Store } from '#core/ports.ts'
 import { referenceTo } from '#core/resource.ts'
 import { createFhir, type Fhir } from '#fhir/fhir.ts'
+import { readArtifacts } from '#intake/artifact-folder.ts'
 import { createValidator } from '#validator/validator.ts'
 import { type OpenStore, openStore } from '../open-store.ts'
 
@@ -57,6 +58,8 @@ export interface Answered extends DoorResponse {
   json: any
 }
 
+const artifacts = readArtifacts('.')
+
 export const validator = createValidator({
   base: JSON.parse(readFileSync('profiles/base/r4.json', 'utf8')),
   profiles: [],
@@ -84,6 +87,7 @@ export async function openFhir(settings: Settings = {}): Promise<OpenFhir> {
     ids,
     deriveId: opened.vault.deriveId,
     callerOf: async () => undefined,
+    artifacts: async () => artifacts,
     cursorKey: {
       seal: (text) => Buffer.from(box.seal(text, 'cursor')).toString('base64url'),
       open: (text) => box.open(new Uint8Array(Buffer.from(text, 'base64url')), 'cursor'),

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { carriedTypes, definitionTypes } from '#core/unstored.ts'
 import { servedTypes } from '#fhir/routes.ts'
 import { parseJson, stringifyJson } from '#formats/json.ts'
 import { type OpenFhir, openFhir } from './open-fhir.ts'
@@ -8,7 +9,14 @@ type Record_ = Record<string, unknown>
 
 const folder = new URL('../../fixtures/third-party/hl7-r4-examples/', import.meta.url)
 /** Their types have rules of care beside FHIR's, or are not written by clients. */
-const ruled = ['AuditEvent', 'MedicationDispense', 'Subscription', 'Task']
+const ruled = [
+  'AuditEvent',
+  'MedicationDispense',
+  'Subscription',
+  'Task',
+  ...definitionTypes,
+  ...carriedTypes,
+]
 const examples = readdirSync(folder)
   .filter((file) => file.endsWith('.json'))
   .map((file) => ({ file, text: asNew(readFileSync(new URL(file, folder), 'utf8')) }))

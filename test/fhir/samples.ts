@@ -63,6 +63,47 @@ export const samples: Readonly<Record<string, { resourceType: string; [element: 
     agent: [{ who: ref('Organization/1') }],
   },
   DetectedIssue: { resourceType: 'DetectedIssue', status: 'final' },
+  CommunicationRequest: {
+    resourceType: 'CommunicationRequest',
+    status: 'active',
+    subject: ref('Patient/1'),
+  },
+  Encounter: {
+    resourceType: 'Encounter',
+    status: 'finished',
+    class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'VR' },
+    subject: ref('Patient/1'),
+  },
+  EpisodeOfCare: { resourceType: 'EpisodeOfCare', status: 'active', patient: ref('Patient/1') },
+  Coverage: {
+    resourceType: 'Coverage',
+    status: 'active',
+    beneficiary: ref('Patient/1'),
+    payor: [ref('Organization/1')],
+  },
+  Flag: { resourceType: 'Flag', status: 'active', code: { text: 'x' }, subject: ref('Patient/1') },
+  DocumentReference: {
+    resourceType: 'DocumentReference',
+    status: 'current',
+    subject: ref('Patient/1'),
+    content: [{ attachment: { contentType: 'text/plain', data: 'eA==' } }],
+  },
+  Binary: {
+    resourceType: 'Binary',
+    contentType: 'text/plain',
+    securityContext: ref('Patient/1'),
+    data: 'eA==',
+  },
+  Endpoint: {
+    resourceType: 'Endpoint',
+    status: 'active',
+    connectionType: {
+      system: 'http://terminology.hl7.org/CodeSystem/endpoint-connection-type',
+      code: 'hl7-fhir-rest',
+    },
+    payloadType: [{ text: 'x' }],
+    address: 'https://ehr.example/fhir',
+  },
   Questionnaire: { resourceType: 'Questionnaire', status: 'draft' },
 }
 

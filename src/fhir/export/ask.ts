@@ -1,6 +1,7 @@
 import type { Group } from 'fhir/r4'
 import { Failure } from '#core/failure.ts'
 import type { Reference } from '#core/resource.ts'
+import { definitionTypes } from '#core/unstored.ts'
 import type { Call } from '#fhir/call.ts'
 import { mediaType, requireJsonBody } from '#fhir/negotiate.ts'
 import { absent, requireVisible } from '#fhir/show.ts'
@@ -74,7 +75,8 @@ function requireNdjson(format: string | null): void {
 const inCompartment = Object.keys(searchParameters).filter(
   (type) => type !== 'AuditEvent' && (type === 'Patient' || searchParameter(type, 'patient') !== undefined),
 )
-const anywhere = Object.keys(searchParameters).filter((type) => type !== 'AuditEvent')
+const notExported: readonly string[] = ['AuditEvent', ...definitionTypes]
+const anywhere = Object.keys(searchParameters).filter((type) => !notExported.includes(type))
 
 function typesOf(call: Call, query: URLSearchParams, compartment: boolean): string[] {
   const offered = compartment ? inCompartment : anywhere

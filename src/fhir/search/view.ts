@@ -65,6 +65,20 @@ const requiredElements = table({
   Provenance: 'target recorded agent',
   AuditEvent: 'type recorded agent source',
   Questionnaire: 'status',
+  CommunicationRequest: 'status doNotPerform',
+  Encounter: 'status class',
+  EpisodeOfCare: 'status patient',
+  Coverage: 'status beneficiary payor',
+  Flag: 'status code subject',
+  DocumentReference: 'status content',
+  Binary: 'contentType',
+  Endpoint: 'status connectionType payloadType address',
+  StructureDefinition: 'url name status kind abstract type',
+  SearchParameter: 'url name status description code base type',
+  ValueSet: 'status',
+  CodeSystem: 'status content',
+  ConceptMap: 'status',
+  CapabilityStatement: 'status date kind fhirVersion format',
 })
 
 /** The elements marked Σ in the definitions: https://hl7.org/fhir/R4/elementdefinition-definitions.html#ElementDefinition.isSummary */
@@ -92,4 +106,29 @@ const summaryElements = table({
   AuditEvent: 'type subtype action recorded outcome outcomeDesc purposeOfEvent agent source',
   Questionnaire:
     'url identifier version name title status experimental subjectType date publisher contact useContext jurisdiction effectivePeriod code',
+  CommunicationRequest:
+    'identifier basedOn replaces groupIdentifier status priority doNotPerform encounter occurrence[x] authoredOn requester sender reasonCode reasonReference',
+  Encounter:
+    'identifier status class type serviceType subject episodeOfCare participant appointment reasonCode reasonReference diagnosis',
+  EpisodeOfCare: 'status type diagnosis patient managingOrganization period',
+  Coverage:
+    'identifier status type policyHolder subscriber subscriberId beneficiary dependent period payor order network',
+  Flag: 'identifier status category code subject period encounter author',
+  DocumentReference:
+    'masterIdentifier identifier status docStatus type category subject date author relatesTo description securityLabel content context',
+  Binary: 'contentType securityContext',
+  Endpoint:
+    'identifier status connectionType name managingOrganization period payloadType payloadMimeType address',
+  StructureDefinition:
+    'url identifier version name title status experimental date publisher contact useContext jurisdiction keyword fhirVersion kind abstract context contextInvariant type baseDefinition derivation',
+  SearchParameter:
+    'url version name status experimental date publisher contact description useContext jurisdiction code base type',
+  ValueSet:
+    'url identifier version name title status experimental date publisher contact useContext jurisdiction immutable',
+  CodeSystem:
+    'url identifier version name title status experimental date publisher contact useContext jurisdiction caseSensitive valueSet hierarchyMeaning compositional versionNeeded content supplements count filter property',
+  ConceptMap:
+    'url identifier version name title status experimental date publisher contact useContext jurisdiction source[x] target[x]',
+  CapabilityStatement:
+    'url version name title status experimental date publisher contact useContext jurisdiction kind instantiates imports software implementation fhirVersion format patchFormat implementationGuide rest messaging document',
 })
