@@ -25,7 +25,8 @@ import type { Answered, KeptReceipt, Receipt } from './receipt.ts'
 import { receiversOf } from './receivers.ts'
 import { sentMessageWrite } from './sent-message.ts'
 import type { Transformer } from './transform.ts'
-import { createTurns, patientKeys } from './turns.ts'
+import { turnKeysOf } from './turn-keys.ts'
+import { createTurns } from './turns.ts'
 import { unmatchedWarning, waiting } from './unmatched.ts'
 
 /** How often a message is tried again when another one made the same stub at the same moment. */
@@ -242,7 +243,10 @@ export function createIntake(ports: IntakePorts): Intake {
   /** Messages about one patient are taken in one after the other, in the order they came (I17). */
   async function ingestInTurn(message: Message): Promise<Answered> {
     const understood = understand(message)
-    return turns.take(patientKeys(understood.parties), () => ingestOnce(message, understood))
+    // Of a screening that is not kept only a number grows.
+    const keys =
+      understood.purge === undefined ? turnKeysOf({ store, parties }, { ...message, ...understood }) : []
+    return turns.take(keys, () => ingestOnce(message, understood))
   }
 
   async function ingestOnce(message: Message, understood: Understood): Promise<Answered> {

@@ -1,12 +1,12 @@
 import type { MedicationRequest } from 'fhir/r4'
-import { recordsOfPerson } from '#access/same-person.ts'
+import { recordsOfPerson, survivorOf } from '#access/same-person.ts'
 import { mayKnowOrder, mayTellOfOrder } from '#care/known-order.ts'
 import type { Caller } from '#core/caller.ts'
 import type { Access } from '#core/decision.ts'
 import { Failure } from '#core/failure.ts'
 import type { OrderLink } from '#core/flow.ts'
 import type { Store } from '#core/ports.ts'
-import { type Identified, type Reference, referenceTo } from '#core/resource.ts'
+import { type Identified, type Reference, type Resource, referenceTo } from '#core/resource.ts'
 
 type Order = Identified<MedicationRequest>
 
@@ -41,6 +41,23 @@ export async function resolveOrders(
     if (pharmacy) references[`${link.slot}-pharmacy`] = pharmacy as Reference
   }
   return references
+}
+
+/** Whose the orders are that a message speaks of without naming a patient: the records that stand for them now. */
+export async function findOrderPatients(
+  store: Pick<Store, 'search' | 'read'>,
+  links: readonly OrderLink[],
+  caller: Caller,
+): Promise<Reference[]> {
+  const found = new Set<Reference>()
+  for (const link of links) {
+    for (const { subject } of await findOrders(store, link, { caller, patients: [] })) {
+      const [type, id = ''] = (subject.reference ?? '').split('/')
+      const stored = type === 'Patient' ? await store.read('Patient', id) : undefined
+      if (stored && !stored.deleted) found.add(await survivorOf(store, JSON.parse(stored.json) as Resource))
+    }
+  }
+  return [...found]
 }
 
 /** An order stays with the record it was placed for, though that was merged into another one since. */

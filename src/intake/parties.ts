@@ -19,6 +19,11 @@ export interface ResolvedParties {
 
 export interface Parties {
   resolve(parties: readonly Party[], at: number): Promise<ResolvedParties>
+  /**
+   * The record of a person as it is known by heart, or as looked up; where nobody has the number the one that would be
+   * made. Undefined where that cannot be told: `resolve` says why. Never rejects.
+   */
+  recordOf(party: Party): Reference | Promise<Reference | undefined>
 }
 
 /**
@@ -28,13 +33,34 @@ export interface Parties {
  */
 export function createParties({ store, vault }: { store: Store; vault: Vault }): Parties {
   const known = new Map<string, Reference>()
+  /** How often what is known was forgotten: what was looked up before that is not remembered after it. */
+  let forgotten = 0
   const keyOf = (party: Party) => `${party.type}|${party.identifier.system}|${party.identifier.value}`
 
-  store.onChangeElsewhere?.(() => known.clear())
+  function forget(): void {
+    known.clear()
+    forgotten++
+  }
+
+  store.onChangeElsewhere?.(forget)
   store.onCommit(({ writes }) => {
     // A record that was changed may have lost its identifier, or another may have gained it.
-    if (writes?.some((write) => write.version > 1 && write.resource.resourceType in partyTypes)) known.clear()
+    if (writes?.some((write) => write.version > 1 && write.resource.resourceType in partyTypes)) forget()
   })
+
+  /** A party is followed to the record that stands for it now. */
+  async function findFollowed(party: Party): Promise<Reference | undefined> {
+    const before = forgotten
+    const reference = await find(party)
+    if (reference && before === forgotten) {
+      if (known.size >= remembered) known.clear()
+      known.set(keyOf(party), reference)
+    }
+    return reference
+  }
+
+  const stubId = ({ type, identifier }: Party) =>
+    vault.deriveId('party', type, identifier.system, identifier.value)
 
   async function find(party: Party): Promise<Reference | undefined> {
     const { type, identifier } = party
@@ -100,14 +126,12 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
     const stubs = new Map<string, Identified>()
     for (const party of parties) {
       const key = keyOf(party)
-      const reference = (party.merge ? undefined : known.get(key)) ?? (await find(party))
+      const reference = party.merge ? await find(party) : (known.get(key) ?? (await findFollowed(party)))
       if (reference) {
-        if (known.size >= remembered) known.clear()
-        if (!party.merge) known.set(key, reference)
         references[party.slot] = reference
         continue
       }
-      const id = vault.deriveId('party', party.type, party.identifier.system, party.identifier.value)
+      const id = stubId(party)
       references[party.slot] = `${party.type}/${id}`
       // Told of first, told of best: the subject comes before the roles it also has.
       if (stubs.has(key) || (await findStub(party, id))) continue
@@ -117,7 +141,17 @@ export function createParties({ store, vault }: { store: Store; vault: Vault }):
     return { references, stubs: [...stubs.values()] }
   }
 
-  return { resolve }
+  function recordOf({ merge: _merge, ...party }: Party): Reference | Promise<Reference | undefined> {
+    return (
+      known.get(keyOf(party)) ??
+      findFollowed(party).then(
+        (found): Reference => found ?? `${party.type}/${stubId(party)}`,
+        () => undefined,
+      )
+    )
+  }
+
+  return { resolve, recordOf }
 }
 
 /** Each record of a merge is another one: what survives cannot be replaced too, nor a record by itself. */

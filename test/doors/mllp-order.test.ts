@@ -19,25 +19,29 @@ const committed: string[] = []
 
 beforeAll(async () => {
   scene = await openScene()
-  await registerClient(
-    scene.clinic.store,
-    scene.clinic.gateway.audit,
-    {
-      id: 'rxwriter',
-      name: 'RxWriter',
-      role: 'ehr',
-      organization: scene.organizations.northside,
-      scopes: ['system/*.cruds'],
-      purposes: ['TREAT'],
-      grants: ['order-source'],
-      jwks: { keys: [] },
-      active: true,
-      hl7v2: { addresses: ['127.0.0.1'], timeZone: 'America/Chicago' },
-    },
-    { requestId: 'test-setup', at: systemPorts.clock.now() },
-  )
+  const { northside, mainStreet } = scene.organizations
+  const partners = [
+    { id: 'rxwriter', role: 'ehr', organization: northside, grants: ['order-source'], address: '127.0.0.1' },
+    { id: 'dispense', role: 'pharmacy', organization: mainStreet, grants: [], address: '127.0.0.2' },
+    { id: 'adt', role: 'platform', grants: [], address: '127.0.0.3' },
+  ]
+  for (const { address, ...partner } of partners)
+    await registerClient(
+      scene.clinic.store,
+      scene.clinic.gateway.audit,
+      {
+        name: partner.id,
+        ...partner,
+        scopes: ['system/*.cruds'],
+        purposes: ['TREAT'],
+        jwks: { keys: [] },
+        active: true,
+        hl7v2: { addresses: [address], timeZone: 'America/Chicago' },
+      },
+      { requestId: 'test-setup', at: systemPorts.clock.now() },
+    )
   scene.clinic.store.onCommit(({ receipt }: CommitUnit) => {
-    if (receipt) committed.push(receipt.messageId.replace(/@.*/, ''))
+    if (receipt) committed.push(receipt.messageId.replace(/[.@].*/, ''))
   })
 })
 afterEach(() => {
@@ -46,8 +50,8 @@ afterEach(() => {
 })
 afterAll(() => scene.clinic.close())
 
-async function dial(): Promise<MllpSocket> {
-  const socket = await openMllp(scene.clinic.mllpPort ?? 0)
+async function dial(address?: string): Promise<MllpSocket> {
+  const socket = await openMllp(scene.clinic.mllpPort ?? 0, address)
   sockets.push(socket)
   return socket
 }
@@ -84,7 +88,7 @@ async function slowedDown<T>(
 }
 
 it('of one patient is committed in the order it came, over eight connections at once', async () => {
-  const connections = await Promise.all(Array.from({ length: 8 }, dial))
+  const connections = await Promise.all(Array.from({ length: 8 }, () => dial()))
   // Until its sender is known nothing of a connection is read.
   for (const [index, socket] of connections.entries()) {
     socket.send(orderFor('MRN-0', `FIRST-${index}`))
@@ -121,6 +125,106 @@ it('of one patient is committed in the order it came, over eight connections at 
   // Had they all waited for each other, these would be the same.
   expect(committed).not.toEqual(sent.map(({ id }) => id))
 })
+
+interface Sent {
+  who: string
+  id: string
+  text: string
+  socket: MllpSocket
+}
+
+/** Sends one after the other as fast as the doors read, while the store is slow; each is taken in. */
+async function sendAll(stream: readonly Sent[]): Promise<void> {
+  await slowedDown(
+    () => wait(20 + random(40)),
+    async () => {
+      const answers: Promise<[string, string]>[] = []
+      for (const { text, socket } of stream) {
+        socket.send(text)
+        answers.push(acknowledged(socket))
+        await immediate()
+        await wait(random(4))
+      }
+      const codes = await Promise.all(answers)
+      expect(codes.filter(([code]) => code !== 'AA')).toEqual([])
+    },
+  )
+}
+
+it('of one patient keeps its order under all numbers, through a merge, and answered without naming the patient', async () => {
+  const writers = await Promise.all(Array.from({ length: 5 }, () => dial()))
+  const pharmacies = [await dial('127.0.0.2'), await dial('127.0.0.2')]
+  const adt = await dial('127.0.0.3')
+  const write = async (id: string, text: string) => {
+    writers[0]?.send(text)
+    expect(await acknowledged(writers[0] as MllpSocket)).toEqual(['AA', id])
+  }
+  const number = (value: string) => `${value}^^^NORTHSIDE&2.16.840.1.113883.19.5&ISO^MR`
+  const both = `${number('L')}~${number('ALT')}`
+  const merge = (id: string, survivor: string, replaced: string) =>
+    [
+      `MSH|^~\\&|ADT|NORTHSIDE|POSTERN|HUB|20260105090000-0600||ADT^A40^ADT_A39|${id}|P|2.5.1`,
+      'EVN|A40|20260105090000-0600',
+      `PID|1||${survivor}`,
+      `MRG|${replaced}`,
+    ].join('\r')
+  const answer = (id: string, order: string) =>
+    fixture('order-answer/us-number-assigned-no-patient.in.hl7')
+      .replace(/\r?\n/g, '\r')
+      .replace(/RRE-2026\d+-\d+/, id)
+      .replaceAll('RX-88001', `RX-${order}`)
+  // One patient under three numbers: two of one record, one of a record that it took the place of.
+  await write('OWN-0', orderFor('L', 'OWN-0').replace(number('L'), both))
+  for (let index = 1; index < 6; index++) await write(`OWN-${index}`, orderFor('L', `OWN-${index}`))
+  for (let index = 6; index < 12; index++) await write(`OWN-${index}`, orderFor('M', `OWN-${index}`))
+  await write('OTHER-N', orderFor('N', 'OTHER-N'))
+  await write('OTHER-P', orderFor('P', 'OTHER-P'))
+  adt.send(merge('MERGE-0', both, number('M')))
+  expect(await acknowledged(adt)).toEqual(['AA', 'MERGE-0'])
+  for (const socket of [...writers, ...pharmacies]) {
+    socket.send('MSH|^~\\&|A|B|C|D|20260105||ZZZ^Z01|HELLO|P|2.5.1')
+    await acknowledged(socket)
+  }
+  committed.length = 0
+
+  let count = 0
+  const anyOf = <T>(items: readonly T[]) => items[random(items.length)] as T
+  const placed = (who: string, patient: string): Sent => {
+    count += 1
+    const id = `${who}-${count}`
+    return { who, id, text: orderFor(patient, id), socket: anyOf(writers) }
+  }
+  const half = (first: number) => {
+    const own = Array.from({ length: 14 }, () => placed('ONE', anyOf(['L', 'M', 'ALT'])))
+    const answers = Array.from({ length: 6 }, (_, index): Sent => {
+      const id = `ONE-A${first + index}`
+      return { who: 'ONE', id, text: answer(id, `OWN-${first + index}`), socket: anyOf(pharmacies) }
+    })
+    const merging = [...'NNNPPP'].map((patient) => placed('TWO', patient))
+    const others = Array.from({ length: 20 }, (_, index) => placed('X', `X${first + index}`))
+    return shuffled([...own, ...answers, ...merging, ...others])
+  }
+  const [before, after] = [half(0), half(6)]
+  const merged: Sent = {
+    who: 'TWO',
+    id: 'TWO-MERGE',
+    text: merge('TWO-MERGE', number('N'), number('P')),
+    socket: adt,
+  }
+  const stream = [...before, merged, ...after]
+  await sendAll(stream)
+
+  const idsOf = (messages: readonly Sent[], who: string) =>
+    messages.filter((each) => each.who === who).map(({ id }) => id)
+  const told = (who: string) => committed.filter((id) => id.startsWith(`${who}-`))
+  expect(told('ONE')).toEqual(idsOf(stream, 'ONE'))
+  // Two patients until the merge came, one from then on.
+  expect(told('TWO').slice(0, 6).sort()).toEqual(idsOf(before, 'TWO').sort())
+  expect(told('TWO').slice(6)).toEqual(['TWO-MERGE', ...idsOf(after, 'TWO')])
+  expect(told('X')).toHaveLength(40)
+  const lastOf = (who: string) => committed.findLastIndex((id) => id.startsWith(`${who}-`))
+  expect(lastOf('X')).toBeLessThan(lastOf('ONE'))
+}, 60_000)
 
 it('of different patients does not wait, not even on one connection, where answers keep their order', async () => {
   const socket = await dial()
