@@ -28,6 +28,7 @@ import eligibilityOutcomeJson from '../mappings/eligibility-outcome.json'
 import eligibilityResultJsonata from '../mappings/eligibility-result.jsonata'
 import ethnicityJson from '../mappings/ethnicity.json'
 import giveJsonata from '../mappings/give.jsonata'
+import hl7v2IdentifiersJsonata from '../mappings/hl7v2-identifiers.jsonata'
 import ignoredAdministrationJson from '../mappings/ignored/administration.json'
 import ignoredAppointmentJson from '../mappings/ignored/appointment.json'
 import ignoredDispenseJson from '../mappings/ignored/dispense.json'
@@ -49,13 +50,18 @@ import mediaTypeJson from '../mappings/media-type.json'
 import observationResultJsonata from '../mappings/observation-result.jsonata'
 import observationStatusJson from '../mappings/observation-status.json'
 import orderAnswerJsonata from '../mappings/order-answer.jsonata'
+import orderContextJsonata from '../mappings/order-context.jsonata'
 import orderRequestJsonata from '../mappings/order-request.jsonata'
 import orderStatusJson from '../mappings/order-status.json'
+import orderTimingJsonata from '../mappings/order-timing.jsonata'
 import orderTypeJson from '../mappings/order-type.json'
 import patientRecordJsonata from '../mappings/patient-record.jsonata'
+import pharmacyAmountsJsonata from '../mappings/pharmacy-amounts.jsonata'
+import pharmacyCodesJsonata from '../mappings/pharmacy-codes.jsonata'
 import prescriptionOrderJsonata from '../mappings/prescription-order.jsonata'
 import prescriptionJsonata from '../mappings/prescription.jsonata'
 import priorityJson from '../mappings/priority.json'
+import questionnaireAnswersJsonata from '../mappings/questionnaire-answers.jsonata'
 import questionnaireJson from '../mappings/questionnaire.json'
 import raceJson from '../mappings/race.json'
 import referralPriorityJson from '../mappings/referral-priority.json'
@@ -120,12 +126,18 @@ export const bundledArtifacts: Artifacts = {
     ['document-message', documentMessageJsonata],
     ['eligibility-result', eligibilityResultJsonata],
     ['give', giveJsonata],
+    ['hl7v2-identifiers', hl7v2IdentifiersJsonata],
     ['observation-result', observationResultJsonata],
     ['order-answer', orderAnswerJsonata],
+    ['order-context', orderContextJsonata],
     ['order-request', orderRequestJsonata],
+    ['order-timing', orderTimingJsonata],
     ['patient-record', patientRecordJsonata],
+    ['pharmacy-amounts', pharmacyAmountsJsonata],
+    ['pharmacy-codes', pharmacyCodesJsonata],
     ['prescription-order', prescriptionOrderJsonata],
     ['prescription', prescriptionJsonata],
+    ['questionnaire-answers', questionnaireAnswersJsonata],
     ['referral', referralJsonata],
     ['renewal-request', renewalRequestJsonata],
     ['secure-message', secureMessageJsonata],

@@ -7,6 +7,7 @@ import { messagesOf, splitPayload } from '#formats/hl7v2/payload.ts'
 import { artifactKind } from './artifact-name.ts'
 import { overlaid, type Shelf } from './artifact-shelf.ts'
 import { type Difference, differencesOf } from './difference.ts'
+import { runs } from './mapping-imports.ts'
 import { createReplay, type ReplayPorts } from './replay.ts'
 
 export interface ComparePorts extends Pick<ReplayPorts, 'validator' | 'digest' | 'sender'> {
@@ -44,7 +45,7 @@ export async function compareVersions(
     createReplay({ ...ports, artifacts: overlaid(active, [version], active) }),
   ) as [ReturnType<typeof createReplay>, ReturnType<typeof createReplay>]
   const { form, stem } = artifactKind(before.name)
-  const concerned = flows.filter(({ mapping }) => form === 'codes' || mapping === stem)
+  const concerned = flows.filter((flow) => form === 'codes' || runs(flow, stem, active.mappings))
   const messages: Compared['messages'] = []
   const unread: string[] = []
   for (const { file, body } of files) {

@@ -7,6 +7,7 @@ import type { Identified, Reference } from '#core/resource.ts'
 import { type CodeTable, codeTable, overriding } from './concept-map.ts'
 import { type CompiledMapping, compileMapping } from './mapping-engine.ts'
 import { type MappingRun, mappingRun, type UnmappedCode } from './mapping-functions.ts'
+import { mappingsOf, wholeMapping } from './mapping-imports.ts'
 import { provenanceOf } from './provenance.ts'
 
 export interface TransformPorts {
@@ -49,17 +50,36 @@ export interface Transformer {
 /** Texts whose compiled form is kept: those in force, those before them, those that are being tried. */
 const maxCompiled = 200
 
+interface FoundMapping {
+  mapping: CompiledMapping
+  /** Its own text first, then those that it imports. */
+  texts: readonly { name: string; sha256: string }[]
+  /** Of its own text. */
+  sha256: string
+}
+
 /** Sources to FHIR by the mappings and code tables at hand. A mapping is compiled once for each of its texts. */
 export function createTransformer(ports: TransformPorts): Transformer {
-  const compiled = new Map<string, { mapping: CompiledMapping; sha256: string }>()
+  const compiled = new Map<string, CompiledMapping>()
+  const found = new WeakMap<Artifacts['mappings'], Map<string, FoundMapping>>()
   const tables = new WeakMap<object, CodeTable>()
 
-  function findMapping(name: string, { mappings }: Artifacts) {
-    const text = mappings.get(name)
-    if (text === undefined) throw new Failure('internal', `There is no mapping ${name}`)
-    const found = compiled.get(text)
-    if (found) return found
-    const made = { mapping: compileMapping(name, text), sha256: ports.digest(text) }
+  function findMapping(name: string, { mappings }: Artifacts): FoundMapping {
+    const known = found.get(mappings) ?? new Map<string, FoundMapping>()
+    if (known.size === 0) found.set(mappings, known)
+    const before = known.get(name)
+    if (before) return before
+    const { text, names } = wholeMapping(name, mappings)
+    const texts = names.map((each) => ({ name: each, sha256: ports.digest(mappings.get(each) ?? '') }))
+    const made = { mapping: compiledOf(name, text), texts, sha256: texts[0]?.sha256 ?? '' }
+    known.set(name, made)
+    return made
+  }
+
+  function compiledOf(name: string, text: string): CompiledMapping {
+    const before = compiled.get(text)
+    if (before) return before
+    const made = compileMapping(name, text)
     if (compiled.size >= maxCompiled) compiled.clear()
     compiled.set(text, made)
     return made
@@ -101,9 +121,9 @@ export function createTransformer(ports: TransformPorts): Transformer {
       const organization = caller.actors.find((actor) => actor.startsWith('Organization/'))
       const message = { id: messageId, sender, organization, received: recorded, authorised }
       const parts = []
-      for (const name of [flow.mapping, ...(flow.parts ?? [])]) {
+      for (const name of mappingsOf(flow)) {
         const isPart = name !== flow.mapping
-        const { mapping, sha256 } = findMapping(name, artifacts)
+        const { mapping, texts, sha256 } = findMapping(name, artifacts)
         const run = mappingRun({
           messageId,
           references: context.references,
@@ -113,7 +133,7 @@ export function createTransformer(ports: TransformPorts): Transformer {
         })
         const value = await mapping.run({ source, message }, run.functions)
         const made = isPart && value === undefined ? [] : resourcesOf(name, value, run)
-        parts.push({ name, sha256, run, made })
+        parts.push({ name, texts, sha256, run, made })
       }
       const [first] = parts
       if (!first) throw new Failure('internal', `Flow ${flow.name} has no mapping`)
@@ -128,7 +148,11 @@ export function createTransformer(ports: TransformPorts): Transformer {
         recorded,
         sourceHash: ports.digest(context.body),
         policies: [
-          ...used.map(({ name, sha256 }) => `https://postern.health/mapping/${name}?sha256=${sha256}`),
+          ...new Set(
+            used.flatMap(({ texts }) =>
+              texts.map(({ name, sha256 }) => `https://postern.health/mapping/${name}?sha256=${sha256}`),
+            ),
+          ),
           ...new Set(used.flatMap(({ run }) => run.tables)),
         ],
         attestation,

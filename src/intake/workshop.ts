@@ -2,7 +2,7 @@ import type { Audit } from '#core/act.ts'
 import type { Caller } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
-import type { Clock, Store } from '#core/ports.ts'
+import type { Artifacts, Clock, Store } from '#core/ports.ts'
 import { type ArtifactText, artifactKind, canonicalText } from './artifact-name.ts'
 import {
   type ArtifactVersion,
@@ -15,6 +15,8 @@ import {
 } from './artifact-shelf.ts'
 import { type Compared, compareVersions } from './compare.ts'
 import { type Fixture, fixtureWrite, keptFixtures, type Tried, tryFixtures } from './fixture-trial.ts'
+import { compileMapping } from './mapping-engine.ts'
+import { mappingsOf, runs, wholeMapping } from './mapping-imports.ts'
 import type { ReplayPorts } from './replay.ts'
 
 export interface Push {
@@ -109,9 +111,11 @@ export function createWorkshop(ports: WorkshopPorts): Workshop {
     const inForce = await shelf.inForce()
     const active = await shelf.current()
     const changes = await changesIn(files)
-    requireUsed(changes, ports.flows)
     const candidate = overlaid(active, changes, active)
-    const trial = { ...ports, active, candidate, flows: concernedBy(changes, ports.flows) }
+    requireUsed(changes, ports.flows, candidate)
+    const flows = concernedBy(changes, ports.flows, candidate)
+    requireWhole(flows, candidate)
+    const trial = { ...ports, active, candidate, flows }
     const kept = await keptFixtures(store)
     const tried = changes.length > 0 ? await tryFixtures(trial, [...shipped, ...kept, ...fixtures]) : []
     const refused = changes.length > 0 ? refusalOf(tried, accept) : undefined
@@ -161,8 +165,11 @@ export function createWorkshop(ports: WorkshopPorts): Workshop {
     const inForce = await shelf.inForce()
     const before = (await shelf.active(name))?.sha256
     const version = requireOne(await shelf.versions(name), sha256)
-    // It stood in force once, but maybe under a release that took more than this one.
+    // It stood in force once, but maybe under a release that took more than this one, or beside other imports.
     canonicalText(version)
+    const current = await shelf.current()
+    const candidate = overlaid(current, [version], current)
+    requireWhole(concernedBy([version], ports.flows, candidate), candidate)
     const { [name]: _replaced, ...others } = inForce.active
     const at = clock.now()
     const own = { sha256: version.sha256, by: by.caller.clientId, at }
@@ -187,18 +194,34 @@ interface Activation {
 }
 
 /** A mapping that no flow uses would never run, and nobody would know. */
-function requireUsed(changes: readonly ArtifactText[], flows: readonly Flow[]): void {
+function requireUsed(
+  changes: readonly ArtifactText[],
+  flows: readonly Flow[],
+  { mappings }: Artifacts,
+): void {
   for (const { name } of changes) {
     const { form, stem } = artifactKind(name)
-    if (form === 'mapping' && !flows.some((flow) => flow.mapping === stem))
+    if (form === 'mapping' && !flows.some((flow) => runs(flow, stem, mappings)))
       throw new Failure('invalid', `No flow uses a mapping ${stem}`)
   }
 }
 
-/** A table may be asked by any mapping. */
-function concernedBy(changes: readonly ArtifactText[], flows: readonly Flow[]): Flow[] {
+/** A table may be asked by any mapping, and a mapping imported by several. */
+function concernedBy(
+  changes: readonly ArtifactText[],
+  flows: readonly Flow[],
+  { mappings }: Artifacts,
+): Flow[] {
   const kinds = changes.map(({ name }) => artifactKind(name))
-  return flows.filter(({ mapping }) => kinds.some(({ form, stem }) => form === 'codes' || stem === mapping))
+  return flows.filter((flow) =>
+    kinds.some(({ form, stem }) => form === 'codes' || runs(flow, stem, mappings)),
+  )
+}
+
+/** Each text compiled by itself; with what it imports it has to as well. */
+function requireWhole(flows: readonly Flow[], { mappings }: Artifacts): void {
+  for (const name of new Set(flows.flatMap(mappingsOf)))
+    compileMapping(name, wholeMapping(name, mappings).text)
 }
 
 function refusalOf(tried: readonly Tried[], accept: boolean): string | undefined {

@@ -8,6 +8,7 @@ import { readArtifacts } from '#intake/artifact-folder.ts'
 import { codeTable } from '#intake/concept-map.ts'
 import { type CompiledMapping, compileMapping } from '#intake/mapping-engine.ts'
 import { mappingRun } from '#intake/mapping-functions.ts'
+import { wholeMapping } from '#intake/mapping-imports.ts'
 
 const root = new URL('../../', import.meta.url).pathname
 const rounds = 7
@@ -45,7 +46,7 @@ export async function mapping(): Promise<void> {
       source,
       message: { id: 'm1', sender: 'platform', received: '2026-01-05T12:00:00.000Z', authorised: true },
     }))
-    const text = artifacts.mappings.get(flow.mapping) ?? ''
+    const { text } = wholeMapping(flow.mapping, artifacts.mappings)
     // A text that names $sum is one that the compiler leaves to jsonata.
     const engines = [text, `($sum; ${text})`].map((each) => compileMapping(flow.mapping, each))
     const samples: number[][] = [[], []]

@@ -106,6 +106,20 @@ describe('postern push', () => {
     expect(accepted.code).toBe(0)
   }, 60_000)
 
+  it('of what mappings import tries every flow that runs it, and refuses a mapping without its imports', async () => {
+    const codes = readFileSync(new URL('../../mappings/pharmacy-codes.jsonata', import.meta.url), 'utf8')
+    const changed = codes.replace('"text": $text($rxr.RXR_1[0])', '"text": $uppercase($text($rxr.RXR_1[0]))')
+    const tried = await run('push', write('pharmacy-codes.jsonata', changed))
+    expect(tried.code).toBe(1)
+    for (const place of ['dispense/us-dispensed', 'give/us-two-gives', 'prescription-order/us-simple'])
+      expect(tried.stdout).toContain(`${place}.in.hl7: differs`)
+    expect(tried.stdout).not.toContain('secure-message/')
+    const text = '(\n  $import("nowhere");\n  $nothing\n)'
+    const files = [{ name: 'prescription-order.jsonata', text }]
+    const lost = await operator.request('POST', '/mappings', { files, accept: true })
+    expect([lost.status, lost.text]).toEqual([422, expect.stringContaining('imports nowhere')])
+  }, 60_000)
+
   it('is taken up by a gateway that runs in another process, with the next message', async () => {
     const { topic, policy, mapping } = await sent()
     expect(topic).toBe('DIZZY')

@@ -10,6 +10,7 @@ import { type CodeTable, codeTable } from '#intake/concept-map.ts'
 import { compileTree } from '#intake/mapping-compile.ts'
 import { type CompiledMapping, compileMapping } from '#intake/mapping-engine.ts'
 import { mappingRun } from '#intake/mapping-functions.ts'
+import { wholeMapping } from '#intake/mapping-imports.ts'
 import { limits } from '#intake/mapping-limits.ts'
 import type { SyntaxNode } from '#intake/mapping-syntax.ts'
 import { GuardedRegExp } from '#intake/pattern-guard.ts'
@@ -126,7 +127,7 @@ const messages = flows.flatMap((flow) =>
 
 describe('a mapping of ours, compiled', () => {
   it.each([...artifacts.mappings.keys()])('%s needs nothing that is not compiled', (name) => {
-    expect(compileMapping(name, artifacts.mappings.get(name) ?? '').interpreted).toBeUndefined()
+    expect(compileMapping(name, wholeMapping(name, artifacts.mappings).text).interpreted).toBeUndefined()
   })
 
   it.each(messages)(
@@ -185,7 +186,7 @@ function sourceOf<Source>(flow: Flow<Source>, body: Uint8Array): Input | undefin
 
 /** With all that a run leaves behind. A block that names `$sum` is one that the compiler leaves to jsonata. */
 async function mappedBothWays(name: string, input: Input): Promise<[Outcome, Outcome]> {
-  const text = artifacts.mappings.get(name) ?? ''
+  const { text } = wholeMapping(name, artifacts.mappings)
   const mapping = engines.get(name) ?? [compileMapping(name, `($sum; ${text})`), compileMapping(name, text)]
   engines.set(name, mapping)
   expect(mapping.map(({ interpreted }) => interpreted)).toEqual(['function $sum', undefined])
