@@ -15,6 +15,7 @@ import { actorsOf, isPerformer, isSelf, isTreating, mayBegin, type Setting } fro
 import { isReview } from './review.ts'
 import { findGrant, type Grant, letterOf } from './roles.ts'
 import { covers } from './scopes.ts'
+import { readWhole, wholeOf } from './security-context.ts'
 
 export interface AccessOptions {
   store: Store
@@ -112,6 +113,9 @@ export function createAccess(options: AccessOptions): Access {
         ? permit([...reasons, 'review'], [], grant)
         : refuse([...reasons, 'not-review'])
     }
+    const whole = await decideWhole(resource, caller)
+    if (whole && !whole.permit)
+      return refuse([...reasons, 'security-context', ...whole.reasons], whole.consents)
     if (grant.condition === 'self') {
       reasons.push('self')
       return isSelf(setting) ? permit(reasons, [], grant) : refuse(reasons)
@@ -125,7 +129,18 @@ export function createAccess(options: AccessOptions): Access {
     if (statement.statement === 'deny') {
       return refuse([...reasons, ...statement.reasons], statement.consents)
     }
+    if (whole) return permit([...reasons, 'security-context', ...whole.reasons], whole.consents, grant)
     return decideRelated(resource, { setting, grant, statement, reasons, interaction })
+  }
+
+  /** About a file that is a part of another resource: what would be said of reading that one, all of it. */
+  async function decideWhole(part: Resource, caller: Caller): Promise<Decision | undefined> {
+    const reference = wholeOf(part)
+    if (!reference) return undefined
+    const whole = await readWhole(store, reference, part)
+    if (!whole) return refuse(['absent'])
+    const decision = await decide({ caller, interaction: 'read', type: whole.resourceType, stored: whole })
+    return decision.fields ? refuse([...decision.reasons, 'narrowed'], decision.consents) : decision
   }
 
   /** The glass is broken: no relation and no consent is asked, but a refusal of emergencies holds, and V stays shut. */

@@ -1,3 +1,4 @@
+import { patientOfBinary } from '#core/binary-patient.ts'
 import type { Reference, Resource } from '#core/resource.ts'
 
 /**
@@ -29,6 +30,8 @@ const subjects: Record<string, string[]> = {
 /** The patient whose compartment a resource belongs to, as `Patient/id`; none for what is about nobody. */
 export function patientOf(resource: Resource): Reference | undefined {
   if (resource.resourceType === 'Patient') return resource.id ? `Patient/${resource.id}` : undefined
+  const told = resource.resourceType === 'Binary' ? patientOfBinary(resource) : undefined
+  if (told) return told
   const record = resource as unknown as Record<string, unknown>
   for (const element of subjects[resource.resourceType] ?? []) {
     for (const item of [record[element]].flat()) {

@@ -1,11 +1,13 @@
 import { Failure } from '#core/failure.ts'
 import type { Identified, Resource } from '#core/resource.ts'
 import { isDecimal, parseJson } from '#formats/json.ts'
+import { isContent, readContent } from './binary/content.ts'
 import type { Call } from './call.ts'
 import { requireJsonBody } from './negotiate.ts'
 
 /** The resource in the body: JSON of the type that the path names, its references to our own base made relative. */
 export function readIncoming(call: Call): Resource {
+  if (isContent(call)) return readContent(call)
   requireJsonBody(call.request)
   const value = parseJson(call.request.body)
   if (typeof value !== 'object' || value === null || Array.isArray(value) || !('resourceType' in value)) {

@@ -14,9 +14,13 @@ export const jsonPatch = 'application/json-patch+json'
 const jsonTypes = [fhirJson, 'application/json', 'text/json']
 const acceptable = ['*/*', 'application/*', ...jsonTypes]
 
-/** Throws Failure `not-acceptable` when the client wants something that is not JSON; `_format` goes before Accept. */
-export function readPreferences(request: DoorRequest): Preferences {
-  requireJsonWanted(request.query.get('_format') ?? undefined, request.header('accept'))
+/**
+ * Throws Failure `not-acceptable` when the client wants something that is not JSON; `_format` goes before Accept. Where a
+ * file may be the answer, Accept is looked at when it is known of what type that is.
+ */
+export function readPreferences(request: DoorRequest, mayBeFile = false): Preferences {
+  const accept = mayBeFile ? undefined : request.header('accept')
+  requireJsonWanted(request.query.get('_format') ?? undefined, accept)
   const prefer = request.header('prefer') ?? ''
   const wanted = /(?:^|[\s,;])return\s*=\s*"?(minimal|representation|OperationOutcome)\b/.exec(prefer)?.[1]
   return {

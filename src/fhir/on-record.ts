@@ -96,7 +96,8 @@ export function openCall(ports: FhirPorts, request: DoorRequest, matched: Matche
   const gate = gates.find(({ permit }) => permit) ?? ports.access.gate(request.caller, route.kind, type)
   traceDecision(trail, gate)
   if (!gate.permit) throw new Failure('forbidden', `This token does not allow ${route.kind} of ${type}.`)
-  const prefer = readPreferences(request)
+  const isFile = type === 'Binary' && !route.operation && ['read', 'vread'].includes(route.kind)
+  const prefer = readPreferences(request, isFile)
   return { ports, request, kind: route.kind, type, id, version, prefer, trail }
 }
 

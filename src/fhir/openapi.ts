@@ -44,6 +44,8 @@ export function fhirSchemas(types: readonly string[] = servedTypes): Record<stri
 }
 
 const anything = { type: 'object' }
+/** A Binary is also the file that it holds. */
+const file = { '*/*': { type: 'string', format: 'binary' } }
 const takesBundle = {
   requestBody: taking({ [fhirJson]: schemaOf('Bundle') }),
   ...answering({}, schemaOf('Bundle')),
@@ -67,7 +69,11 @@ function routed(route: Route, type: string): object {
     summary: `${type}: ${words}`,
     ...(route.operation ? { externalDocs: { url: route.operation.definition } } : {}),
     ...(body ? { requestBody: body } : {}),
-    ...answering(successes[route.operation ? 'operation' : route.kind] ?? {}, answerOf(route, type)),
+    ...answering(
+      successes[route.operation ? 'operation' : route.kind] ?? {},
+      answerOf(route, type),
+      type === 'Binary' && !route.operation && ['read', 'vread'].includes(route.kind) ? file : {},
+    ),
   }
 }
 
@@ -112,7 +118,7 @@ function bodyOf({ method, path, operation }: Route, type: string): object | unde
     const oneOf = [schemaOf(type), schemaOf('Parameters')]
     return { content: { [fhirJson]: { schema: { oneOf } } } }
   }
-  return taking({ [fhirJson]: schemaOf(type) })
+  return taking({ [fhirJson]: schemaOf(type), ...(type === 'Binary' ? file : {}) })
 }
 
 interface Parameter {
@@ -156,8 +162,13 @@ function taking(types: Readonly<Record<string, object>>): object {
   return { required: true, content: Object.fromEntries(content) }
 }
 
-function answering(more: Readonly<Record<string, string>>, schema: object): { responses: object } {
-  const content = { [fhirJson]: { schema } }
+function answering(
+  more: Readonly<Record<string, string>>,
+  schema: object,
+  forms: Readonly<Record<string, object>> = {},
+): { responses: object } {
+  const also = Object.entries(forms).map(([type, form]) => [type, { schema: form }])
+  const content = { [fhirJson]: { schema }, ...Object.fromEntries(also) }
   const others = Object.entries(more).map(([status, description]) => [status, { description }])
   return {
     responses: {

@@ -1,7 +1,7 @@
 import { Failure } from '#core/failure.ts'
 import type { Stored } from '#core/ports.ts'
 import type { Answer, Call } from './call.ts'
-import { notModified, versionResponse } from './respond.ts'
+import { notModified, shownResponse } from './respond.ts'
 import { absent, requireDeletedVisible, requireVisible } from './show.ts'
 
 /** https://hl7.org/fhir/R4/http.html#read, with conditional read */
@@ -14,7 +14,7 @@ export async function read(call: Call): Promise<Answer> {
   }
   const shown = await requireVisible(call, stored)
   if (isUnchanged(call, stored)) return { response: notModified(stored) }
-  return { response: versionResponse(stored, shown.text) }
+  return { response: shownResponse(call, shown) }
 }
 
 /** If-None-Match decides where it is sent; If-Modified-Since, in whole seconds, only without it (RFC 9110 §13.2.2). */

@@ -4,8 +4,10 @@ import type { DoorResponse } from '#core/http.ts'
 import { operationOutcome, outcomeOf } from '#core/outcome.ts'
 import type { Stored } from '#core/ports.ts'
 import { parseJson } from '#formats/json.ts'
+import { contentResponse } from './binary/content.ts'
 import type { Call } from './call.ts'
 import { fhirJson } from './negotiate.ts'
+import type { Shown } from './show.ts'
 
 /** Nothing about patients may stay in a cache on the way; the client itself may ask again with If-None-Match. */
 const always = { 'Content-Type': `${fhirJson}; charset=utf-8`, 'Cache-Control': 'no-store' }
@@ -14,7 +16,14 @@ export function ok(body: string, headers: Record<string, string> = {}): DoorResp
   return { status: 200, headers: { ...always, ...headers }, body }
 }
 
-/** A version as the answer to a read: https://hl7.org/fhir/R4/http.html#versioning */
+/** A version as the answer to a read: https://hl7.org/fhir/R4/http.html#versioning. Of a Binary, the file where it is wanted. */
+export function shownResponse({ request }: Call, { stored, resource, text }: Shown): DoorResponse {
+  const content = resource.resourceType === 'Binary' ? contentResponse(request, resource) : undefined
+  if (content) return { ...content, headers: { ...content.headers, ...versionHeaders(stored) } }
+  return versionResponse(stored, text)
+}
+
+/** The resource itself, whatever the client would rather have. */
 export function versionResponse(stored: Stored, body: string): DoorResponse {
   return ok(body, versionHeaders(stored))
 }

@@ -1,6 +1,6 @@
 import { Failure } from '#core/failure.ts'
 import type { Answer, Call } from './call.ts'
-import { versionResponse } from './respond.ts'
+import { shownResponse } from './respond.ts'
 import { absent, requireDeletedVisible, requireVisible } from './show.ts'
 
 /** https://hl7.org/fhir/R4/http.html#vread */
@@ -14,5 +14,5 @@ export async function vread(call: Call): Promise<Answer> {
     throw new Failure('gone', 'This version is a deletion.')
   }
   const shown = await requireVisible(call, stored)
-  return { response: versionResponse(stored, shown.text) }
+  return { response: shownResponse(call, shown) }
 }

@@ -4,6 +4,7 @@ import { Failure } from '#core/failure.ts'
 import type { Stored } from '#core/ports.ts'
 import { type Identified, type Resource, versioned } from '#core/resource.ts'
 import { parseJson, stringifyJson } from '#formats/json.ts'
+import { settled } from './binary/belonging.ts'
 import type { Answer, Call } from './call.ts'
 import { requireValid } from './incoming.ts'
 import { writeResponse } from './respond.ts'
@@ -24,7 +25,7 @@ export interface Place {
  */
 export async function prepareWrite(call: Call, incoming: Resource, place: Place, tries = 1): Promise<Answer> {
   const at = call.ports.clock.now()
-  const resource = versioned(incoming, place.id, place.version, at)
+  const resource = versioned(await settled(call, incoming), place.id, place.version, at)
   requireValid(call, resource)
   const decision = await requireAllowed(call, resource, place.previous)
   requireSubscribable(call, resource)

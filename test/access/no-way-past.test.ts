@@ -33,8 +33,8 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
     because: 'tells what authorize would say, and hands on no content',
   },
   {
-    files: /^src\/access\/(?:relation|patient-context|same-person)\.ts$/,
-    decides: /isTreating|createPatientContexts|recordsOfPerson/,
+    files: /^src\/access\/(?:relation|patient-context|same-person|security-context)\.ts$/,
+    decides: /isTreating|createPatientContexts|recordsOfPerson|wholeOf/,
     because: 'part of authorize itself: consents, care teams and dealings are what it decides by',
   },
   {

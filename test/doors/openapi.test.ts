@@ -60,18 +60,26 @@ describe('/openapi.json', () => {
   })
 
   it('tells the truth of FHIR: each operation is there, and no other method of the path is', async () => {
+    const fhir = Object.entries(document.paths).filter(
+      ([path]) => path.startsWith('/fhir') && !/metadata|well-known/.test(path),
+    )
+    const asked = fhir.flatMap(([path, methods]) =>
+      ['get', 'post', 'put', 'patch', 'delete'].map((method) => ({
+        path,
+        method,
+        claimed: !!methods[method],
+      })),
+    )
     const wrong: string[] = []
-    for (const [path, methods] of Object.entries(document.paths)) {
-      if (!path.startsWith('/fhir') || /metadata|well-known/.test(path)) continue
-      for (const method of ['get', 'post', 'put', 'patch', 'delete']) {
-        const isThere = await isServed(method, path)
-        if (isThere && !methods[method]) unclaimed.push(`${method} ${path}`)
-        if (!isThere && methods[method]) wrong.push(`${method} ${path} is not there`)
-      }
-    }
+    const unclaimed: string[] = []
+    await abreast(asked, async ({ path, method, claimed }) => {
+      const isThere = await isServed(method, path)
+      if (isThere && !claimed) unclaimed.push(`${method} ${path}`)
+      if (!isThere && claimed) wrong.push(`${method} ${path} is not there`)
+    })
     expect(wrong).toEqual([])
-    expect(await allowedToNobody(unclaimed)).toEqual(unclaimed)
-  })
+    expect((await allowedToNobody(unclaimed)).sort()).toEqual(unclaimed.sort())
+  }, 60_000)
 
   it('gives away what no token is needed for, and nothing else', () => {
     const open = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -94,7 +102,10 @@ describe('/openapi.json', () => {
   })
 })
 
-const unclaimed: string[] = []
+/** Side by side, since each answer waits for its audit entry to be on disk. */
+async function abreast<T>(all: readonly T[], act: (each: T) => Promise<void>): Promise<void> {
+  for (let from = 0; from < all.length; from += 60) await Promise.all(all.slice(from, from + 60).map(act))
+}
 
 /** Whether a route takes it, whatever it then answers. */
 async function isServed(method: string, path: string): Promise<boolean> {
@@ -116,11 +127,11 @@ async function allowedToNobody(requests: readonly string[]): Promise<string[]> {
     clients.push(await scene.clinic.client(settings))
   }
   const refused: string[] = []
-  for (const request of requests) {
+  await abreast(requests, async (request) => {
     const [method = '', path = ''] = request.split(' ')
     const answers = await Promise.all(clients.map((client) => ask(client, method, path)))
     if (answers.every(({ status }) => status === 403)) refused.push(request)
-  }
+  })
   return refused
 }
 

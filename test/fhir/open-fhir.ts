@@ -107,12 +107,13 @@ async function ask(
   const sent: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/fhir+json' }
   for (const [name, value] of Object.entries(headers)) sent[name.toLowerCase()] = value
   const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const bytes = body instanceof Uint8Array ? body : new TextEncoder().encode(text ?? '')
   const response = await fhir.handle({
     method,
     path: url.pathname.slice('/fhir/'.length),
     query: url.searchParams,
     header: (name) => sent[name.toLowerCase()],
-    body: new TextEncoder().encode(text ?? ''),
+    body: bytes,
     caller,
     requestId: randomBytes(8).toString('hex'),
   })

@@ -60,28 +60,26 @@ async function walk(path: string): Promise<string[][]> {
   return pages
 }
 
-describe('search', () => {
-  it('criteria are ANDed, values ORed, and references come in every form', async () => {
+describe('a code that has its system from its binding', () => {
+  it('is found with that system and with no other', async () => {
     await tenMessages()
-    const days = 'sent=ge2026-01-03&sent=lt2026-01-05'
-    expect(await idsOf(`Communication?patient=ehr.p&${days}`)).toEqual(['m2', 'm3'])
-    expect(await idsOf(`Communication?subject=${base}/Patient/ehr.p&${days}`)).toEqual(['m2', 'm3'])
-    expect(await idsOf(`Communication?subject:Patient=ehr.p&${days}`)).toEqual(['m2', 'm3'])
-    expect(await idsOf(`Communication?patient=Patient/other&${days}`)).toEqual([])
-    expect(await idsOf('Communication?_id=ehr.m1,ehr.m4,none')).toEqual(['m1', 'm4'])
-    expect(await idsOf('Communication?sender=ehr.d&sent=2026-01-09')).toEqual(['m8'])
-    expect(await idsOf('Communication?status:not=completed')).toEqual([])
-  })
-
-  it('a telling code is searched within one patient, and refused without', async () => {
-    await tenMessages()
-    expect(await idsOf('Communication?patient=ehr.p&category=urn:topic|odd&_sort=-sent')).toEqual([
-      'm9',
-      'm7',
-      'm5',
-      'm3',
-      'm1',
+    const status = 'http://hl7.org/fhir/event-status'
+    const counts = new Map([
+      [`status=${status}|completed`, 10],
+      [`status=${status}|`, 10],
+      [`status=${status}|on-hold`, 0],
+      [`status:not=${status}|completed`, 0],
+      [`status:not=${status}|on-hold`, 10],
+      ['status=http://hl7.org/fhir/request-status|completed', 0],
+      ['status=urn:other|completed', 0],
+      [`category=${status}|completed&patient=ehr.p`, 0],
     ])
+    for (const [query, count] of counts)
+      expect((await idsOf(`Communication?${query}`)).length, query).toBe(count)
+    await put({ resourceType: 'Patient', id: 'ehr.p', gender: 'female' } as never)
+    const gender = 'http://hl7.org/fhir/administrative-gender'
+    expect(await idsOf(`Patient?_id=ehr.p&gender=${gender}|female`)).toEqual(['p'])
+    expect(await idsOf(`Patient?_id=ehr.p&gender=${gender}|male`)).toEqual([])
     const refused = await open.ask('GET', 'Communication?category=urn:topic|odd')
     expect([refused.status, refused.json.issue[0].code]).toEqual([422, 'too-costly'])
   })

@@ -75,7 +75,7 @@ function readEntry(entry: unknown, at: number, prefix: string): Entry {
 
 /** The entry as a request of its own, in the name of the caller of all. */
 export function requestOf(entry: Entry, outer: DoorRequest): DoorRequest {
-  const { type, body } = bodyOf(entry.resource)
+  const { type, body } = entry.method === 'PATCH' ? patchOf(entry.resource) : bodyOf(entry.resource)
   const inherited = ['prefer']
   return {
     method: entry.method,
@@ -84,6 +84,7 @@ export function requestOf(entry: Entry, outer: DoorRequest): DoorRequest {
     header: (name) => {
       const key = name.toLowerCase()
       if (key === 'content-type') return type
+      if (key === 'accept') return fhirJson
       return entry.headers[key] ?? (inherited.includes(key) ? outer.header(key) : undefined)
     },
     body,
@@ -92,13 +93,22 @@ export function requestOf(entry: Entry, outer: DoorRequest): DoorRequest {
   }
 }
 
+interface Body {
+  type: string
+  body: Uint8Array
+}
+
 /** A JSON Patch travels as Binary: https://hl7.org/fhir/R4/http.html#patch */
-function bodyOf(resource: unknown): { type: string; body: Uint8Array } {
-  if (resource === undefined || resource === null) return { type: fhirJson, body: new Uint8Array(0) }
-  const { resourceType, contentType, data } = resource as Record<string, unknown>
+function patchOf(resource: unknown): Body {
+  const { resourceType, contentType, data } = (resource ?? {}) as Record<string, unknown>
   if (resourceType === 'Binary' && typeof contentType === 'string' && typeof data === 'string') {
     return { type: contentType, body: fromBase64(data) }
   }
+  return bodyOf(resource)
+}
+
+function bodyOf(resource: unknown): Body {
+  if (resource === undefined || resource === null) return { type: fhirJson, body: new Uint8Array(0) }
   return { type: fhirJson, body: new TextEncoder().encode(stringifyJson(resource)) }
 }
 

@@ -134,6 +134,7 @@ function readOwn({ ports }: Pick<Call, 'ports'>, search: Search, key: string, te
   const modifier = colon < 0 ? undefined : key.slice(colon + 1)
   const findCodes = ports.validator.codesOf
   const condition = readCondition({
+    type: search.type,
     parameter,
     modifier,
     text,

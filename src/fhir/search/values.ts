@@ -6,6 +6,7 @@ import type { SearchParameter } from '#store/search-parameters.ts'
 import { searchedPrefix } from '#store/string-prefixes.ts'
 import { type Check, holdsString, isMissing, meets, saysText } from './check.ts'
 import { holdsTogether } from './composite.ts'
+import { withoutImpliedSystem } from './implied-system.ts'
 import { type FindCodes, inValueSet } from './in-value-set.ts'
 import { holdsQuantity } from './quantity.ts'
 import { uriHierarchy } from './uri-hierarchy.ts'
@@ -14,6 +15,8 @@ import { uriHierarchy } from './uri-hierarchy.ts'
 const maxValues = 100
 
 export interface Asked {
+  /** The resource's; none for a part of a composite. */
+  type?: string
   parameter: SearchParameter
   modifier?: string
   text: string
@@ -83,7 +86,12 @@ function amountCondition(asked: Asked, values: string[]): Condition {
   if (modifier !== undefined) throw unknownModifier(parameter.name, modifier)
   if (parameter.kind === 'quantity') return { check: holdsQuantity(parameter, values), opening: true }
   const readPart = (part: SearchParameter, partText: string): Check => {
-    const { check } = readCondition({ ...asked, parameter: { ...part, opened: true }, text: partText })
+    const { check } = readCondition({
+      ...asked,
+      type: undefined,
+      parameter: { ...part, opened: true },
+      text: partText,
+    })
     if (!check) throw new RangeError('A part of a composite is asked of the opened match')
     return check
   }
@@ -98,8 +106,13 @@ function readCriterion(asked: Asked, values: string[]): Criterion {
     return { kind, param: name, windows: values.flatMap((value) => dateWindows(name, value, asked.now)) }
   }
   if (kind === 'reference') return referenceCriterion(asked, values)
-  if (modifier === undefined) return { kind: 'token', param: name, values }
-  if (modifier === 'not' && kind === 'token') return { kind: 'token', param: name, values, not: true }
+  const { type } = asked
+  const wanted =
+    type === undefined || kind !== 'token'
+      ? values
+      : values.flatMap((value) => withoutImpliedSystem(type, parameter, value))
+  if (modifier === undefined) return { kind: 'token', param: name, values: wanted }
+  if (modifier === 'not' && kind === 'token') return { kind: 'token', param: name, values: wanted, not: true }
   throw unknownModifier(name, modifier)
 }
 
