@@ -51,6 +51,7 @@ import observationResultJsonata from '../mappings/observation-result.jsonata'
 import observationStatusJson from '../mappings/observation-status.json'
 import orderAnswerJsonata from '../mappings/order-answer.jsonata'
 import orderContextJsonata from '../mappings/order-context.jsonata'
+import orderCopyJsonata from '../mappings/order-copy.jsonata'
 import orderRequestJsonata from '../mappings/order-request.jsonata'
 import orderStatusJson from '../mappings/order-status.json'
 import orderTimingJsonata from '../mappings/order-timing.jsonata'
@@ -130,6 +131,7 @@ export const bundledArtifacts: Artifacts = {
     ['observation-result', observationResultJsonata],
     ['order-answer', orderAnswerJsonata],
     ['order-context', orderContextJsonata],
+    ['order-copy', orderCopyJsonata],
     ['order-request', orderRequestJsonata],
     ['order-timing', orderTimingJsonata],
     ['patient-record', patientRecordJsonata],

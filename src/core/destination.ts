@@ -74,6 +74,11 @@ export interface Hl7v2Dialect {
   orders?: 'RDE' | 'OMP'
   /** Whether files go along (OBX of type ED); a message with files is refused where they do not. */
   attachments?: boolean
+  /**
+   * Where what has no field of an order is told: in sentences (NTE) and exactly, for machines, in a segment of ours
+   * (ZFH); or in notes alone, for who takes no Z-segments. `segment` where absent.
+   */
+  rest?: 'segment' | 'notes'
   /** MSH-15 and MSH-16: `AL` in enhanced mode, empty in original mode. */
   acknowledgement?: 'original' | 'enhanced'
   /** What the partner calls our identifier systems: URI → assigning authority as HD, `HOSP` or `HOSP&1.2.3&ISO`. */

@@ -1,13 +1,13 @@
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, Flow } from '#core/flow.ts'
 import type { Hl7v2Source } from './hl7v2-source.ts'
-import { prescriptionOrder } from './prescription-order.ts'
+import { type OrderSource, prescriptionOrder } from './prescription-order.ts'
 
 /**
  * OMP^O09, pharmacy/treatment order, and ORM^O01 with RXO: the same orders as RDE^O11 carries, before a pharmacy has
  * encoded them. One mapping serves both.
  */
-export const medicationOrder: Flow<Hl7v2Source> = {
+export const medicationOrder: Flow<OrderSource> = {
   ...prescriptionOrder,
   name: 'medication-order',
   title: 'Medication order (HL7 v2)',

@@ -69,6 +69,7 @@ const mllpChannel = z.strictObject({
     .optional(),
   orders: z.enum(['RDE', 'OMP']).optional(),
   attachments: z.boolean().optional(),
+  rest: z.enum(['segment', 'notes']).optional(),
   acknowledgement: z.enum(['original', 'enhanced']).optional(),
   authorities: z
     .record(

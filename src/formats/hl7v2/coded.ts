@@ -46,6 +46,9 @@ export function coded(concept: CodeableConcept | undefined, path: string, tellin
     .sort(([, a], [, b]) => rank(a) - rank(b))
   const { said, dialect } = telling
   const [first, second, third] = codings
+  // Those that name a product go first; who reads the field back has them in that order.
+  if (codings.some(([index], place) => index !== codings[0]?.[0] && index < (codings[place - 1]?.[0] ?? 0)))
+    said.keepCopy(path)
   if (!first) {
     said.say(`${path}.text`)
     return composed([undefined, concept?.text])
@@ -78,6 +81,12 @@ export function codingField(coding: Coding, path: string, { said }: Telling): st
   const name = systemName(coding.system)
   said.say(`${path}.code`, `${path}.display`, ...(name ? [`${path}.system`] : []))
   return composed([coding.code, coding.display, coding.code ? (name ?? 'L') : undefined])
+}
+
+/** Marks a time as told; one that is told as the clock shows it in the partner's zone comes back in other words. */
+export function sayTime({ dialect, said }: Telling, path: string, time: string | undefined): void {
+  const say = dialect.timeZone && time?.includes('T') ? said.sayRoughly : said.say
+  say(path)
 }
 
 /** A unit as CWE: by its code where it has one. The value is not marked here. */

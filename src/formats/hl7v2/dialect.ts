@@ -97,7 +97,20 @@ const labels: Record<NonNullable<Hl7v2Dialect['charset']>, string> = {
   '8859/15': 'iso-8859-15',
 }
 
-/** Notes, numbered. */
-export function noteSegments(texts: readonly string[]): string[] {
-  return texts.map((text, index) => segmentOf('NTE', { 1: String(index + 1), 3: composed([text]) }))
+/** What an NTE tells; `isCopied` where the copy beside it (formats/hl7v2/copy) tells it to machines. */
+export interface Note {
+  text: string
+  isCopied?: boolean
+}
+
+/** Notes, numbered. Those that a reader of the copy has to leave alone say so in NTE-4. */
+export function noteSegments(notes: readonly (Note | string)[]): string[] {
+  return notes.map((note, index) => {
+    const { text, isCopied = false } = typeof note === 'string' ? { text: note } : note
+    return segmentOf('NTE', {
+      1: String(index + 1),
+      3: composed([text]),
+      4: isCopied ? composed(['ZFH', 'Also in ZFH-3', 'L']) : '',
+    })
+  })
 }

@@ -116,7 +116,8 @@ function singleAmounts(doses: readonly DosageDoseAndRate[] = [], telling: Tellin
     )
   const dose = doseQuantity ? amountsOf(doseQuantity, telling) : nothing
   const per = rateTime(rateRatio?.denominator)
-  if (per) telling.said.say(`${path}.rateRatio.denominator`)
+  // Its unit is told by a letter.
+  if (per) telling.said.sayRoughly(`${path}.rateRatio.denominator`)
   const [rate, rateAt] = per
     ? [rateRatio?.numerator, `${path}.rateRatio.numerator`]
     : [rateQuantity, `${path}.rateQuantity`]
@@ -151,7 +152,8 @@ export function dailyOf(dosage: Dosage | undefined, telling: Telling): string {
   const day = most?.denominator?.code === 'd' && decimalText(most.denominator.value) === '1'
   if (!most?.numerator || !day || !isSince(telling.dialect, '2.3.1')) return ''
   const path = 'dosageInstruction[0].maxDosePerPeriod'
-  telling.said.say(`${path}.denominator`)
+  const say = most.denominator?.unit === 'day' ? telling.said.say : telling.said.sayRoughly
+  say(`${path}.denominator`)
   return quantityField(most.numerator, `${path}.numerator`, telling)
 }
 
@@ -168,6 +170,16 @@ function sayOrder(dosages: readonly Dosage[], { said }: Telling): void {
     if (regular) said.say(`${path}.sequence`)
   }
   if (dosages.length === 1) said.say('dosageInstruction[0].patientInstruction')
+  // What is told once is read back as said of each.
+  if (dosages.some((dosage) => isToldOtherwise(dosage, dosages))) said.keepCopy('dosageInstruction')
+}
+
+function isToldOtherwise({ text, patientInstruction, ...own }: Dosage, dosages: readonly Dosage[]): boolean {
+  const [first] = dosages
+  if (dosages.length === 1) return text === undefined && patientInstruction !== undefined
+  const place = (dosage: Partial<Dosage> | undefined) =>
+    JSON.stringify([dosage?.route, dosage?.site, dosage?.method])
+  return text === undefined || place(own) !== place(first)
 }
 
 function placeOf(

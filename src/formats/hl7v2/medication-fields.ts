@@ -21,7 +21,7 @@ interface Named {
   resourceType: string
   contained?: readonly { resourceType: string; id?: string }[]
   medicationCodeableConcept?: CodeableConcept
-  medicationReference?: { reference?: string }
+  medicationReference?: { reference?: string; display?: string }
 }
 
 /** The Medication that stands inside, and where. */
@@ -44,7 +44,8 @@ export function medicationFields(resource: Named, telling: Telling): MedicationF
       { text: 'An order must name its medication', expression: `${resource.resourceType}.medication` },
     ])
   const further = isSince(telling.dialect, '2.4') ? furtherCodings(concept, path, telling) : []
-  telling.said.say('medicationReference')
+  telling.said.say('medicationReference.reference')
+  if (resource.medicationReference?.display === concept?.text) telling.said.say('medicationReference.display')
   const plain = { code, supplementary: repeated(further), form: '', components: [], ...noStrength }
   if (!inside) return plain
   telling.said.say(`${inside.path}.resourceType`, `${inside.path}.id`)
@@ -59,7 +60,7 @@ function ingredientFields({ code, ingredient = [] }: Medication, path: string, t
   const strong = ingredient.findIndex((each) => componentType(each) === undefined && isSame(each, code))
   const at = `${path}.ingredient[${strong}]`
   const product = ingredient[strong]
-  if (product) telling.said.say(`${at}.itemCodeableConcept`)
+  if (product) telling.said[isAlike(product, code) ? 'say' : 'sayRoughly'](`${at}.itemCodeableConcept`)
   const components = ingredient
     .map((each, index) =>
       index === strong ? '' : componentSegment(each, `${path}.ingredient[${index}]`, telling),
@@ -73,6 +74,10 @@ function isSame({ itemCodeableConcept }: MedicationIngredient, code: CodeableCon
     JSON.stringify([each?.text, each?.coding?.map(({ system, code: value }) => [system, value])]),
   )
   return itemCodeableConcept !== undefined && a === b
+}
+
+function isAlike({ itemCodeableConcept }: MedicationIngredient, code: CodeableConcept | undefined): boolean {
+  return JSON.stringify(itemCodeableConcept) === JSON.stringify(code)
 }
 
 /** Amount and units, and of what volume; a denominator of 1 without unit is a piece of the product. */
@@ -108,18 +113,22 @@ function componentType({ extension }: MedicationIngredient): string | undefined 
   return extension?.find(({ url }) => url === typeUrl)?.valueCode
 }
 
-/** RXC. Its amount is of the whole compound; where only a strength is known, that is the amount. */
+/** RXC. Its amount is of the whole compound; a strength of one piece is that, and one of a volume is not. */
 function componentSegment(ingredient: MedicationIngredient, path: string, telling: Telling): string {
   const { extension = [], itemCodeableConcept, strength } = ingredient
   for (const [index, { url }] of extension.entries())
-    if (url === typeUrl || url === amountUrl) telling.said.say(`${path}.extension[${index}]`)
+    if (url === typeUrl) telling.said.say(`${path}.extension[${index}]`)
   const code = coded(itemCodeableConcept, `${path}.itemCodeableConcept`, telling)
   if (code === '') throw new Failure('unsupported', [{ text: 'A component must be named', expression: path }])
-  const given = extension.find(({ url }) => url === amountUrl)?.valueQuantity
+  const at = extension.findIndex(({ url }) => url === amountUrl)
+  const given = extension[at]?.valueQuantity
+  const amountPath = `${path}.extension[${at}].valueQuantity`
+  telling.said.say(`${path}.extension[${at}].url`)
   const fields = strengthFields(strength, `${path}.strength`, telling)
-  const amount = given ? amountField(given, path, telling) : fields.strength
-  const units = given ? unitField(given, path, telling) : fields.strengthUnits
-  const detail = given || fields.volume ? fields : noStrength
+  const isPiece = fields.volume === ''
+  const amount = given ? amountField(given, amountPath, telling) : isPiece ? fields.strength : ''
+  const units = given ? unitField(given, amountPath, telling) : isPiece ? fields.strengthUnits : ''
+  const detail = given || !isPiece ? fields : noStrength
   return segmentOf('RXC', {
     // Table 0166: base or additive. What is not said to be the base is added.
     1: componentType(ingredient) ?? 'A',

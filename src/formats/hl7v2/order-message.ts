@@ -1,7 +1,7 @@
 import type { Identifier, MedicationRequest, Organization, Patient, Practitioner } from 'fhir/r4'
 import type { Hl7v2Dialect } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
-import { amountField, coded, type Telling, unitField } from './coded.ts'
+import { amountField, coded, sayTime, type Telling, unitField } from './coded.ts'
 import { composed, numeral, repeated, segmentOf } from './compose.ts'
 import {
   authority,
@@ -17,8 +17,9 @@ import {
 import { type DosageFields, dosageFields } from './dosage-fields.ts'
 import { type MedicationFields, medicationFields } from './medication-fields.ts'
 import { patientSegment, practitionerField } from './order-people.ts'
+import { orderRest } from './order-rest.ts'
 import { timingField, timingSegment } from './order-timing.ts'
-import { createSaid, requireNoModifiers, restNotes } from './said.ts'
+import { createSaid, requireNoModifiers, type Said } from './said.ts'
 
 /** Table 0119: cancel, discontinue, hold, release. */
 export type OrderControl = 'CA' | 'DC' | 'HD' | 'RL'
@@ -39,8 +40,8 @@ export interface OrderValues extends Envelope {
 
 /**
  * RDE^O11 (HL7 v2.5.1 §4.13.5) or OMP^O09 (§4.13.3) of a MedicationRequest, as the partner's settings ask. The way back
- * of the v2-to-FHIR tables; numbers go out digit for digit, nothing is cut. What has no field is told in an NTE each
- * (formats/hl7v2/said), except what stays here by rule (`stays`). Throws Failure `invalid` for an order that must not be
+ * of the v2-to-FHIR tables; numbers go out digit for digit, nothing is cut. What has no field is told beside them
+ * (formats/hl7v2/order-rest), except what stays here by rule. Throws Failure `invalid` for an order that must not be
  * sent and `unsupported` for what v2, or the partner's character set, cannot say.
  */
 export function writeOrderMessage(values: OrderValues): string {
@@ -55,20 +56,23 @@ export function writeOrderMessage(values: OrderValues): string {
   }
   const placed = dialect.orders === 'OMP'
   const timings = timingsOf(parts)
+  const orc = control ?? ''
   const beginning = [
     headerSegment(values, typeOf(dialect)),
     patientSegment(patient, dialect),
-    orderSegment(parts, control ?? '', placed ? timings.field : ''),
+    orderSegment(parts, orc, placed ? timings.field : ''),
     ...(placed ? timings.segments : []),
     placed ? placedOrder(parts) : encodedOrder(parts, timings.field),
   ]
+  // Last to be written: by then it is known what had no place.
+  const { notes, copy } = orderRest(values, orc, telling.said)
   const text = [
     ...beginning,
-    // Last to be written: by then it is known what had no place.
-    ...noteSegments(notesOf(parts)),
+    ...noteSegments(notes),
     ...(placed ? [] : timings.segments),
     ...parts.dosages.routes,
     ...parts.medication.components,
+    copy,
   ].join('')
   requireWritable(text, dialect)
   return text
@@ -124,8 +128,9 @@ function orderSegment({ values, telling }: Parts, control: string, timing: strin
   const { order, dialect, requester, recorder } = values
   const { said } = telling
   const group = order.groupIdentifier
-  said.say('authoredOn', 'dispenseRequest.validityPeriod.start')
-  if (group?.value) said.say('groupIdentifier')
+  sayTime(telling, 'authoredOn', order.authoredOn)
+  sayTime(telling, 'dispenseRequest.validityPeriod.start', order.dispenseRequest?.validityPeriod?.start)
+  if (group?.value) said.say('groupIdentifier.value', 'groupIdentifier.system')
   if (recorder) said.say('recorder')
   return segmentOf('ORC', {
     1: control,
@@ -146,7 +151,7 @@ function orderSegment({ values, telling }: Parts, control: string, timing: strin
 function placerNumber(order: MedicationRequest, { dialect, said }: Telling): string {
   const index = placerIndex(order)
   const chosen = order.identifier?.[index]
-  said.say(`identifier[${index}]`)
+  sayNumber(chosen, `identifier[${index}]`, said)
   if (chosen) return composed(entity(dialect, chosen))
   if (!order.id) throw refused('An order needs an identifier', 'identifier')
   return composed([order.id, dialect.sending.application])
@@ -161,8 +166,16 @@ function fillerNumber({ identifier = [] }: MedicationRequest, { dialect, said }:
   const index = identifier.findIndex((each) => each.value && isTyped(each, 'FILL'))
   const found = identifier[index]
   if (!found) return ''
-  said.say(`identifier[${index}]`)
+  sayNumber(found, `identifier[${index}]`, said)
   return composed(entity(dialect, found))
+}
+
+/** ORC-2 and ORC-3 say of a number what it is, so a type that says the same is told by its place. */
+function sayNumber(identifier: Identifier | undefined, path: string, said: Said): void {
+  said.say(`${path}.value`, `${path}.system`)
+  const [coding, ...more] = identifier?.type?.coding ?? []
+  const isPlace = ['PLAC', 'FILL'].includes(coding?.code ?? '') && more.length === 0
+  if (isPlace && identifier?.type?.text === undefined) said.say(`${path}.type`)
 }
 
 function isTyped(identifier: Identifier, code: string): boolean {
@@ -173,7 +186,8 @@ function isTyped(identifier: Identifier, code: string): boolean {
 function parentOf({ priorPrescription }: MedicationRequest, { dialect, said }: Telling): string {
   const identifier = priorPrescription?.identifier
   if (!identifier?.value) return ''
-  said.say('priorPrescription')
+  const path = 'priorPrescription'
+  said.say(`${path}.type`, `${path}.identifier.value`, `${path}.identifier.system`)
   return composed([entity(dialect, identifier)])
 }
 
@@ -185,7 +199,10 @@ function settingOf({ category }: MedicationRequest, { said }: Telling): string {
   const code = settings[coding?.code ?? '']
   if (!code) return ''
   // O is an outpatient's; that it is filled in the community is left to a note.
-  if (coding?.code !== 'community') said.say('category[0]')
+  if (coding?.code !== 'community') {
+    said.say('category[0].coding[0].code', 'category[0].coding[0].system', 'category[0].coding[0].display')
+    if (category?.[0]?.text?.toLowerCase() === coding?.code) said.sayRoughly('category[0].text')
+  }
   return composed([code])
 }
 
@@ -263,7 +280,10 @@ function refillsOf({ dispenseRequest }: MedicationRequest, { said }: Telling): s
 function prescriptionNumber(order: MedicationRequest, { said }: Telling): string {
   const { identifier = [] } = order
   const index = identifier.findIndex((each) => each.value && each.type?.text === 'prescription number')
-  if (index !== -1) said.say(`identifier[${index}]`)
+  if (index !== -1) {
+    const path = `identifier[${index}]`
+    said.say(`${path}.value`, `${path}.type`)
+  }
   return composed([identifier[index]?.value ?? identifier[placerIndex(order)]?.value ?? order.id])
 }
 
@@ -280,7 +300,8 @@ function initialFill({ dispenseRequest }: MedicationRequest, telling: Telling): 
 function intervalOf({ dispenseRequest }: MedicationRequest, { dialect, said }: Telling): string {
   const interval = dispenseRequest?.dispenseInterval
   if (interval?.code !== 'd' || !isSince(dialect, '2.5')) return ''
-  said.say('dispenseRequest.dispenseInterval')
+  const say = interval.unit === 'days' ? said.say : said.sayRoughly
+  say('dispenseRequest.dispenseInterval')
   return numeral(interval.value)
 }
 
@@ -336,24 +357,6 @@ function substitutionCode(
       said.say(`substitution.allowedCodeableConcept.coding[${index}]`)
   if (text === 'unspecified') said.say('substitution.allowedCodeableConcept.text')
   return code
-}
-
-/** What is not for another system, by rule: references to what stays here, and where the order came from. */
-const stays =
-  /^(?:resourceType|id|meta|language|text|status|intent|subject|requester|reportedBoolean|doNotPerform|basedOn|supportingInformation|encounter|insurance|detectedIssue|eventHistory|instantiatesCanonical|instantiatesUri|reasonReference|extension)(?:[.[]|$)|\.reference$/
-
-/** What a pharmacy is not told (prescriptions R10). */
-const untold = /^(?:note|reasonCode|statusReason)(?:[.[]|$)/
-
-/** The notes of an order, for those who may read them, and everything that had no field. */
-function notesOf({ values: { order, audience }, telling: { said } }: Parts): string[] {
-  const isPrivate = (path: string) => audience === 'pharmacy' && untold.test(path)
-  const notes = audience === 'pharmacy' ? [] : (order.note ?? [])
-  for (const index of notes.keys()) said.say(`note[${index}].text`)
-  for (const [index, { resourceType }] of (order.contained ?? []).entries())
-    if (resourceType !== 'Medication') said.say(`contained[${index}]`)
-  const rest = said.rest(order).filter(({ path }) => !stays.test(path) && !isPrivate(path))
-  return [...notes.map(({ text }) => text), ...restNotes(rest)]
 }
 
 function refused(text: string, element: string): Failure {

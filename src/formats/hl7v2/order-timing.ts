@@ -1,5 +1,5 @@
 import type { Dosage, Quantity, Timing, TimingRepeat } from 'fhir/r4'
-import { quantityField, type Telling } from './coded.ts'
+import { quantityField, sayTime, type Telling } from './coded.ts'
 import { composed, numeral, repeated, segmentOf } from './compose.ts'
 import { dtm } from './dialect.ts'
 
@@ -52,7 +52,7 @@ export function timingField(dosage: Dosage, place: DosagePlace, telling: Telling
   } = dosage.timing?.repeat ?? {}
   const timing: Timing | undefined = dosage.timing && { ...dosage.timing, repeat }
   const parts = partsOf({ ...dosage, ...(timing ? { timing } : {}) }, place, telling, 1)
-  if (whole) telling.said.say(`${place.path}.timing.repeat.boundsDuration`)
+  if (whole) telling.said.sayRoughly(`${place.path}.timing.repeat.boundsDuration`)
   return composed([
     place.dose ? [numeral(place.dose.value), place.dose.unit ?? place.dose.code] : undefined,
     [parts.patterns[0], parts.times.join(',') || undefined],
@@ -92,7 +92,9 @@ function partsOf(
   const repeat = dosage.timing?.repeat
   const at = `${path}.timing.repeat`
   const bounds = repeat?.boundsPeriod
-  said.say(`${at}.boundsPeriod.start`, `${at}.boundsPeriod.end`, `${at}.timeOfDay`, `${at}.count`)
+  said.say(`${at}.timeOfDay`, `${at}.count`)
+  sayTime(telling, `${at}.boundsPeriod.start`, bounds?.start)
+  sayTime(telling, `${at}.boundsPeriod.end`, bounds?.end)
   if (repeat?.durationUnit && repeat.duration !== undefined) said.say(`${at}.duration`, `${at}.durationUnit`)
   // Urgent is between routine and ASAP, and has no code of its own.
   if (priority !== 'urgent') said.say('priority')
@@ -139,11 +141,15 @@ function patternsOf(dosage: Dosage, path: string, { said }: Telling, most: numbe
   const rhythm = repeat ? patternsOfRepeat(repeat) : undefined
   const told = rhythm && rhythm.patterns.length <= most ? rhythm : undefined
   const patterns = told?.patterns ?? (abbreviation && !hasRhythm(repeat) ? [abbreviation] : [])
-  for (const name of told?.elements ?? []) said.say(`${path}.timing.repeat.${name}`)
+  // An event of the day is read back as once a day, whatever stood beside it.
+  const say = repeat?.when ? said.sayRoughly : said.say
+  for (const name of told?.elements ?? []) say(`${path}.timing.repeat.${name}`)
   if (abbreviation !== undefined && patterns.length === 1 && patterns[0] === abbreviation) {
     said.say(`${path}.timing.code.coding[${at}]`)
     if (code?.text === abbreviation) said.say(`${path}.timing.code.text`)
   }
+  // A reader makes a rhythm of the abbreviation, beside what else is said of the timing.
+  if (repeat && patterns[0] === abbreviation) said.keepCopy(path)
   if (!asNeeded) return patterns
   return patterns.length > 0 ? patterns.map((pattern) => `PRN${pattern}`) : ['PRN']
 }
@@ -184,7 +190,8 @@ function conditionOf(dosage: Dosage, path: string, { said }: Telling): string | 
   const concept = dosage.asNeededCodeableConcept
   if (!concept) return undefined
   const at = `${path}.asNeededCodeableConcept`
-  said.say(concept.text ? `${at}.text` : `${at}.coding[0].display`)
+  if (concept.text) said.say(`${at}.text`)
+  if (!concept.text) said.sayRoughly(`${at}.coding[0].display`)
   return concept.text ?? concept.coding?.[0]?.display
 }
 

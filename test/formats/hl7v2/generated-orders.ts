@@ -6,13 +6,26 @@ import type { CodeableConcept, Dosage, MedicationRequest, Quantity } from 'fhir/
 const rxnorm = 'http://www.nlm.nih.gov/research/umls/rxnorm'
 const snomed = 'http://snomed.info/sct'
 const ucum = 'http://unitsofmeasure.org'
+const orderCategory = 'http://terminology.hl7.org/CodeSystem/medicationrequest-category'
 
-const decimal = fc
+/** Forms that a reader through a double would change. */
+const exact = fc.constantFrom(
+  '0.50',
+  '1.0',
+  '12345678901234567',
+  '1234567890.12345678901234567',
+  '0.000000000001',
+)
+
+const decimalForm = fc
   .tuple(fc.integer({ min: 0, max: 9_999 }), fc.integer({ min: 0, max: 3 }), fc.nat(999))
   .map(
     ([whole, places, rest]) =>
       `${whole}${places > 0 ? `.${String(rest).padStart(3, '0').slice(0, places)}` : ''}`,
   )
+
+const decimal = fc
+  .oneof({ weight: 4, arbitrary: decimalForm }, { weight: 1, arbitrary: exact })
   .map((text) => JSON.rawJSON(text) as unknown as number)
 
 /** Words without numbers: directions that contradict the structure are refused by rule (R6). */
@@ -58,6 +71,9 @@ const rhythm = fc.oneof(
     period,
     periodUnit: timeUnit,
   }),
+  fc.record({ frequency: fc.constant(2), period, periodMax: fc.constant(100), periodUnit: fc.constant('a') }),
+  fc.record({ when: fc.constant(['AC', 'HS']), offset: fc.constant(30) }),
+  fc.record({ dayOfWeek: weekdays, timeOfDay: fc.constant(['08:00:00']) }),
 )
 const bounds = fc.oneof(
   fc.constant({}),
@@ -71,8 +87,32 @@ const bounds = fc.oneof(
     }),
   }),
   fc.record({ count: fc.integer({ min: 1, max: 50 }) }),
+  fc.record({ count: fc.constant(2), countMax: fc.constant(5) }),
+  fc.record({ duration: period, durationMax: fc.constant(100), durationUnit: fc.constant('min') }),
+  fc.record({ duration: period, durationUnit: timeUnit }),
+  fc.constant({
+    boundsRange: {
+      low: { value: 5, unit: 'days', system: ucum, code: 'd' },
+      high: { value: 7, unit: 'days', system: ucum, code: 'd' },
+    },
+  }),
 )
-const timing = fc.tuple(rhythm, bounds).map(([a, b]) => ({ repeat: { ...a, ...b } }))
+const timingCode = fc.constantFrom(
+  {
+    coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation', code: 'BID' }],
+    text: 'BID',
+  },
+  { text: 'at the change of shifts' },
+)
+const timing = fc.oneof(
+  { weight: 6, arbitrary: fc.tuple(rhythm, bounds).map(([a, b]) => ({ repeat: { ...a, ...b } })) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(rhythm, timingCode).map(([repeat, code]) => ({ repeat, code })),
+  },
+  { weight: 1, arbitrary: timingCode.map((code) => ({ code })) },
+  { weight: 1, arbitrary: fc.constant({ event: ['2026-01-05', '2026-02-05T08:00:00-05:00'] }) },
+)
 
 const asNeeded = fc.constantFrom<Partial<Dosage>>(
   {},
@@ -95,6 +135,20 @@ const doseAndRate = fc.oneof(
       },
     ]),
   fc.tuple(quantity, quantity).map(([a, b]) => [{ doseQuantity: a }, { doseQuantity: b }]),
+  quantity.map((rateQuantity) => [{ rateQuantity }]),
+  fc.tuple(quantity, quantity, timeUnit).map(([doseQuantity, numerator, code]) => [
+    {
+      type: { text: 'calculated' },
+      doseQuantity,
+      rateRatio: { numerator, denominator: { value: 1, unit: code, system: ucum, code } },
+    },
+  ]),
+  fc.tuple(quantity, quantity).map(([numerator, denominator]) => [{ rateRatio: { numerator, denominator } }]),
+  unit.map((named) => [
+    {
+      rateRange: { low: { value: 1, ...named, system: ucum }, high: { value: 2, ...named, system: ucum } },
+    },
+  ]),
 )
 
 const place = fc.record(
@@ -117,12 +171,18 @@ const single: fc.Arbitrary<Dosage[]> = fc
         additionalInstruction: fc.constantFrom<CodeableConcept[]>(
           [concept(snomed, '311504000', 'With or after food')],
           [{ text: 'shake well' }],
+          [{ text: 'shake well' }, concept(snomed, '311504000', 'With or after food')],
         ),
         maxDosePerPeriod: fc.tuple(quantity, fc.constantFrom('d', 'wk')).map(([numerator, code]) => ({
           numerator,
           denominator: { value: 1, unit: code === 'd' ? 'day' : 'week', system: ucum, code },
         })),
+        maxDosePerAdministration: quantity,
         maxDosePerLifetime: quantity,
+        extension: fc.constant<Dosage['extension'] & object>([
+          { url: 'https://elsewhere.example/renal', valueBoolean: true },
+        ]),
+        sequence: fc.constant(7),
       },
       { requiredKeys: ['text'] },
     ),
@@ -175,6 +235,7 @@ const medication = fc
     id: 'medication',
     code,
     ...(formed ? { form: concept(snomed, '385055001', 'Tablet') } : {}),
+    ...(formed ? { amount: { numerator: { value: 10, unit: 'ml' }, denominator: { value: 1 } } } : {}),
     ingredient: [
       ...(strength
         ? [
@@ -187,7 +248,11 @@ const medication = fc
       ...components.map((numerator, index) => ({
         extension: [{ url: componentType, valueCode: index === 0 ? 'B' : 'A' }],
         itemCodeableConcept: concept(snomed, `38${index}`, `Component ${index}`),
-        strength: { numerator, denominator: { value: 1 } },
+        strength: {
+          numerator,
+          denominator: index === 1 ? { value: 100, unit: 'ml', system: ucum, code: 'mL' } : { value: 1 },
+        },
+        ...(index === 2 ? { isActive: true } : {}),
       })),
     ],
   }))
@@ -205,6 +270,7 @@ export const drug = fc.oneof(
 const substitution = fc.constantFrom<MedicationRequest['substitution'] & object>(
   { allowedBoolean: true },
   { allowedBoolean: false },
+  { allowedBoolean: false, reason: { text: 'patient request' } },
   {
     allowedCodeableConcept: {
       coding: [{ system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'unknown' }],
@@ -218,18 +284,81 @@ const substitution = fc.constantFrom<MedicationRequest['substitution'] & object>
   },
 )
 
+const days = (value: number) => ({ value, unit: 'days', system: ucum, code: 'd' })
 const dispenseRequest = fc.record(
   {
     quantity,
     numberOfRepeatsAllowed: fc.integer({ min: 0, max: 98 }),
-    validityPeriod: fc.constantFrom({ start: '2026-01-05' }, { start: '2026-01-05', end: '2026-07-05' }),
-    expectedSupplyDuration: fc.constant({ value: 30, unit: 'days', system: ucum, code: 'd' }),
-    dispenseInterval: fc.constant({ value: 28, unit: 'days', system: ucum, code: 'd' }),
+    validityPeriod: fc.constantFrom(
+      { start: '2026-01-05' },
+      { start: '2026-01-05', end: '2026-07-05' },
+      { end: '2026-07-05' },
+    ),
+    expectedSupplyDuration: fc.constant(days(30)),
+    dispenseInterval: fc.constantFrom(days(28), { value: 4, unit: 'weeks', system: ucum, code: 'wk' }),
+    initialFill: fc.record({ quantity, duration: fc.constant(days(5)) }, { requiredKeys: ['quantity'] }),
+    performer: fc.constant({ display: 'Main Street Pharmacy' }),
   },
   { requiredKeys: [] },
 )
 
-export const prescriptions: fc.Arbitrary<MedicationRequest> = fc
+const extension = {
+  url: 'https://elsewhere.example/unknown',
+  valueDecimal: JSON.rawJSON('1.10') as unknown as number,
+}
+
+/** What an order says beside drug, dose and supply, to everybody. */
+const beside: fc.Arbitrary<Partial<MedicationRequest>> = fc.record(
+  {
+    courseOfTherapyType: words.map((text) => ({ text })),
+    category: fc.constantFrom(
+      [{ coding: [{ system: orderCategory, code: 'outpatient' }] }],
+      [{ coding: [{ system: orderCategory, code: 'community', display: 'Community' }], text: 'Community' }],
+      [{ text: 'first' }, { text: 'second' }],
+    ),
+    priorPrescription: fc.constantFrom(
+      { identifier: { system: 'urn:oid:1.2.3', value: 'OLD-1' } },
+      { identifier: { system: 'urn:oid:1.2.3', value: 'OLD-1' }, display: 'the one before' },
+    ),
+    performerType: fc.constant({ text: 'community nurse' }),
+    performer: fc.constant({ display: 'Nurse Smith' }),
+    _authoredOn: fc.constant({
+      extension: [{ url: 'https://elsewhere.example/how', valueString: 'by phone' }],
+    }),
+  },
+  { requiredKeys: [] },
+)
+
+/** What an order says to those who may know why, and not to a pharmacy. */
+const told: fc.Arbitrary<Partial<MedicationRequest>> = fc.record(
+  {
+    reasonCode: fc.constantFrom<CodeableConcept[]>(
+      [concept('http://hl7.org/fhir/sid/icd-10-cm', 'I10', 'Essential hypertension')],
+      [{ text: 'high blood pressure' }, { text: 'headache' }],
+    ),
+    reasonReference: fc.constant([{ type: 'Condition', display: 'Hypertension' }]),
+    note: fc.array(fc.tuple(words, fc.boolean()), { minLength: 1, maxLength: 3 }).map((all) =>
+      all.map(([text, signed]) => ({
+        ...(signed ? { authorString: 'Dr. Ж', time: '2026-01-05T09:00:00.500Z' } : {}),
+        text,
+      })),
+    ),
+    extension: fc.constant([extension]),
+  },
+  { requiredKeys: [] },
+)
+
+const numbers = fc.subarray([
+  { system: 'urn:oid:2.16.840.1.113883.4.814', value: 'AB1234563', use: 'secondary' as const },
+  { type: { text: 'prescription number' }, system: 'urn:oid:1.7', value: 'RX 7' },
+  {
+    type: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code: 'FILL' }] },
+    system: 'urn:oid:1.8',
+    value: 'F|1',
+  },
+])
+
+const plainOrders: fc.Arbitrary<MedicationRequest> = fc
   .tuple(
     drug,
     fc.oneof(single, several),
@@ -241,12 +370,12 @@ export const prescriptions: fc.Arbitrary<MedicationRequest> = fc
       'https://clinic.example/orders',
       'urn:uuid:6d6ad8c4-2a0f-4d5e-9d3c-0a4f0f2b1c11',
     ),
-    fc.option(words),
+    numbers,
   )
-  .map(([given, dosageInstruction, allowed, dispense, priority, system, course]) => ({
+  .map(([given, dosageInstruction, allowed, dispense, priority, system, more]) => ({
     resourceType: 'MedicationRequest' as const,
     id: 'mr1',
-    identifier: [{ system, value: 'A|1' }],
+    identifier: [{ system, value: 'A|1' }, ...more],
     groupIdentifier: { system, value: 'G^1' },
     status: 'active' as const,
     intent: 'order' as const,
@@ -259,5 +388,10 @@ export const prescriptions: fc.Arbitrary<MedicationRequest> = fc
     dosageInstruction,
     dispenseRequest: dispense,
     substitution: allowed,
-    ...(course ? { courseOfTherapyType: { text: course } } : {}),
   }))
+
+/** As a pharmacy is shown orders. */
+export const prescriptions = fc.tuple(plainOrders, beside).map(([order, more]) => ({ ...order, ...more }))
+
+/** As an EHR is. */
+export const wholeOrders = fc.tuple(prescriptions, told).map(([order, more]) => ({ ...order, ...more }))
