@@ -15,6 +15,7 @@ import { addIssuerCommands } from './cli-issuers.ts'
 import { addKeyCommands } from './cli-keys.ts'
 import { addMapCommands } from './cli-map.ts'
 import { addMappingCommands } from './cli-mapping.ts'
+import { addPeopleCommands } from './cli-people.ts'
 import { addReindexCommand } from './cli-reindex.ts'
 import { type OpenClinic, openClinic, startClinic, systemPorts } from './node.ts'
 
@@ -218,6 +219,7 @@ addDeliveryCommands(program, { withClinic, say, commandLine, looked, readJson })
 addHl7Commands(program, { withClinic, say, commandLine })
 addAuditCommands(program, { withClinic, say, commandLine })
 addIssuerCommands(program, { withClinic, say, commandLine })
+addPeopleCommands(program, { withClinic, say, commandLine })
 addMapCommands(program, { withClinic, say, commandLine, looked })
 addCodeCommands(program, { withClinic, say, commandLine, looked })
 addMappingCommands(program, { withClinic, say, commandLine, looked })

@@ -8,7 +8,11 @@ import { sha256 } from '#audit/merkle.ts'
 import type { NoteSigner } from '#audit/note.ts'
 import { createProver, type Prover } from '#audit/prover.ts'
 import { watchLog } from '#audit/watch.ts'
+import { createAuthorization } from '#auth/apps/authorize.ts'
 import { callerOf, clientOf } from '#auth/clients.ts'
+import { relyingPartyOf } from '#auth/people/passkey.ts'
+import { createPeople } from '#auth/people/people.ts'
+import { createSealer } from '#auth/sealer.ts'
 import { type Auth, createAuth } from '#auth/smart.ts'
 import { generateSigningKey } from '#auth/tokens.ts'
 import { careUpkeep } from '#care/upkeep.ts'
@@ -32,8 +36,10 @@ import { createAnswers } from '#inbound/hl7v2-answers.ts'
 import { createHl7v2Preview } from '#inbound/hl7v2-preview.ts'
 import { createHttp, type HttpBindings } from '#inbound/http.ts'
 import { ingestRoutes } from '#inbound/ingest-routes.ts'
+import { launchRoutes } from '#inbound/launch-routes.ts'
 import { mappingRoutes } from '#inbound/mapping-routes.ts'
 import { openapiRoute } from '#inbound/openapi.ts'
+import { peopleRoutes } from '#inbound/people-routes.ts'
 import { createLockout, createRateLimit } from '#inbound/rate-limit.ts'
 import { signerRoutes } from '#inbound/signer-routes.ts'
 import { createShelf, type Shelf } from '#intake/artifact-shelf.ts'
@@ -78,6 +84,7 @@ const defaultClientRate = 10_000
 /** Failures of one client and address at the token endpoint, and of one address with tokens (ACC18). */
 const minute = 60_000
 const assertionLockout = { failures: 20, windowMs: minute, lockMs: 30_000, maxMs: 15 * minute }
+const signInLockout = { failures: 20, windowMs: 15 * minute, lockMs: minute, maxMs: 60 * minute }
 const tokenLockout = { failures: 200, windowMs: minute, lockMs: 30_000, maxMs: 15 * minute }
 
 /** One clinic: everything the entries share. */
@@ -125,7 +132,10 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   const log = createLog({ store, signer: ports.signer, origin: ports.signer.name, anchor: ports.anchor })
   const prover = createProver({ store, log })
   const signingKey = await signingKeyOf(store, audit, ports)
-  const auth = await createAuth({ store, audit, clock, ids, issuer: settings.baseUrl, signingKey })
+  const clinicBox = await vault.box('clinic')
+  const sealer = createSealer(clinicBox, vault, clock)
+  const people = { store, audit, clock, sealer }
+  const auth = await createAuth({ store, audit, clock, ids, issuer: settings.baseUrl, signingKey, sealer })
   const shelf = createShelf({ store, shipped: artifacts, digest })
   const workshop = createWorkshop({ store, shelf, audit, clock, flows, validator, digest })
   const mapsBy = (current: TransformPorts['artifacts']) =>
@@ -169,7 +179,6 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     validator,
     transformerOf: (candidate) => mapsBy(() => candidate),
   })
-  const clinicBox = await vault.box('clinic')
   const fhir = createFhir({
     store,
     access,
@@ -218,6 +227,14 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   }
   const routes = [
     ...authRoutes(auth, tell, createLockout({ now: clock.now, ...assertionLockout })),
+    ...peopleRoutes({
+      people: createPeople({ ...people, party: relyingPartyOf(settings.baseUrl) }),
+      authorization: createAuthorization({ ...people, issuer: settings.baseUrl }),
+      origin: new URL(settings.baseUrl).origin,
+      lockout: createLockout({ now: clock.now, ...signInLockout }),
+      audit: tell,
+    }),
+    ...launchRoutes({ store, access, sealer, random: ids.random, tell }),
     ...accessRoutes({ store, access, audit: tell }),
     ...auditRoutes({ store, vault, access, prover, vkey: ports.signer.vkey, audit: tell }),
     ...healthRoutes(store),

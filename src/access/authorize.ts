@@ -82,6 +82,7 @@ export function createAccess(options: AccessOptions): Access {
   function decideSubscriber(stored: Resource | undefined, { caller }: AccessRequest, grant: Grant): Decision {
     const reasons = [`role:${caller.role}`, 'scope', 'subscriber']
     if (caller.breakGlass) return refuse([...reasons, 'break-glass:other-patient'])
+    if (caller.inContext) return refuse([...reasons, 'launch:other-patient'])
     const isOwn =
       !stored || (stored.resourceType === 'Subscription' && subscriberOf(stored) === caller.clientId)
     return isOwn ? permit(reasons, [], grant) : refuse(reasons)
@@ -120,7 +121,8 @@ export function createAccess(options: AccessOptions): Access {
       reasons.push('self')
       return isSelf(setting) ? permit(reasons, [], grant) : refuse(reasons)
     }
-    const { breakGlass } = caller
+    const { breakGlass, inContext } = caller
+    if (inContext && patient !== inContext) return refuse([...reasons, 'launch:other-patient'])
     if (breakGlass && patient !== breakGlass.patient) return refuse([...reasons, 'break-glass:other-patient'])
     if (breakGlass && grant.condition === 'own' && isRead(interaction)) {
       return decideEmergency(resource, setting, grant, reasons)

@@ -105,6 +105,19 @@ export const shapes: Record<Act['kind'], Shape> = {
     profile: { anyone: 'IUA.71' },
     entity: 'query',
   },
+  // User authentication, login and logout: https://hl7.org/fhir/R4/auditevent-example-login.json.html
+  'sign-in': {
+    ...operated,
+    type: coding('dicom', '110114'),
+    subtype: coding('dicom', '110122'),
+    action: 'E',
+  },
+  'sign-out': {
+    ...operated,
+    type: coding('dicom', '110114'),
+    subtype: coding('dicom', '110123'),
+    action: 'E',
+  },
   disclosure: {
     ...sent,
     type: coding('dicom', '110106'),

@@ -1,4 +1,4 @@
-import type { HumanName, Period } from 'fhir/r4'
+import type { Reference as FhirReference, HumanName, Period } from 'fhir/r4'
 import type { JWTPayload } from 'jose'
 import { holds, intervalOfPeriod } from '#access/interval.ts'
 import type { Clock, Store } from '#core/ports.ts'
@@ -9,6 +9,8 @@ export interface Person {
   reference: Reference
   /** For the audit log, which leaves it out for patients. */
   name: string
+  /** Whose record it is about: the patient's own, or the one of whom it is a RelatedPerson. */
+  patient?: Reference
 }
 
 /** Types whose records people sign in as. */
@@ -40,13 +42,29 @@ export async function findPerson(
   ports: PersonPorts,
 ): Promise<Person | undefined> {
   const reference = await referenceIn(claims, registration, ports)
-  const [type = '', id = ''] = reference?.split('/') ?? []
-  if (!reference || !isFor(role, type)) return undefined
-  const stored = await ports.store.read(type, id)
+  return reference && personRecord(reference, role, ports)
+}
+
+/** The person behind a reference: a record that stands, is active, and is of a type that the role is for. */
+export async function personRecord(
+  reference: Reference,
+  role: PersonRole,
+  { store, clock }: Pick<PersonPorts, 'store' | 'clock'>,
+): Promise<Person | undefined> {
+  const [type = '', id = ''] = reference.split('/')
+  if (!isFor(role, type)) return undefined
+  const stored = await store.read(type, id)
   if (!stored || stored.deleted) return undefined
-  const record = JSON.parse(stored.json) as Resource & Dated & { active?: boolean; name?: HumanName[] }
-  if (record.active === false || !isNow(record, ports.clock.now())) return undefined
-  return { reference, name: nameOf(record) ?? role }
+  const record = JSON.parse(stored.json) as Resource &
+    Dated &
+    Named & { active?: boolean; patient?: FhirReference }
+  if (record.active === false || !isNow(record, clock.now())) return undefined
+  const patient = role === 'patient' ? reference : record.patient?.reference
+  return { reference, name: nameOf(record) ?? role, ...(patient ? { patient: patient as Reference } : {}) }
+}
+
+interface Named {
+  name?: HumanName[]
 }
 
 interface Dated {
@@ -85,7 +103,7 @@ async function referenceIn(
   return found.length === 1 && one ? `${type}/${one.stored.id}` : undefined
 }
 
-function nameOf({ name }: { name?: HumanName[] }): string | undefined {
+function nameOf({ name }: Named): string | undefined {
   const [first] = name ?? []
   const said = first?.text ?? [...(first?.given ?? []), first?.family ?? ''].join(' ').trim()
   return said === '' ? undefined : said

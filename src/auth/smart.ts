@@ -1,19 +1,32 @@
 import type { JWK } from 'jose'
 import { intersect, parseScopes, scopesOfRole } from '#access/scopes.ts'
 import type { Act, Audit } from '#core/act.ts'
-import { type Caller, type ClientRegistration, roles } from '#core/caller.ts'
+import type { Caller, ClientRegistration } from '#core/caller.ts'
 import type { Nonce } from '#core/commit.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Ids, Store } from '#core/ports.ts'
-import { referenceTo } from '#core/resource.ts'
+import { type App, appOf, asserting, isConfidential } from './apps/app.ts'
+import {
+  type AppTokenPorts,
+  endByRefreshToken,
+  grantToApp,
+  isAppGrantType,
+  provenApp,
+} from './apps/app-tokens.ts'
+import { verifyGranted } from './apps/granted.ts'
+import { createIdTokens } from './apps/id-token.ts'
 import { alertOf, type GlassRequest } from './break-glass.ts'
 import { type Asserted, AssertionRefused, verifyAssertion } from './client-assertion.ts'
 import { callerOf, clientOf } from './clients.ts'
+import { discoveryOf } from './discovery.ts'
 import { type Proof, ProofRefused, verifyProof } from './dpop.ts'
+import { hangingOn } from './hanging-on.ts'
 import { verifyOutside } from './outside-tokens.ts'
-import { isPersonType } from './person.ts'
+import { type ErrorCode, one, Refusal } from './refusal.ts'
 import { createRemoteKeys } from './remote-keys.ts'
-import { introspect, isRevoked, revoke, revokedBy } from './token-state.ts'
+import type { RequestInfo } from './request-info.ts'
+import type { Sealer } from './sealer.ts'
+import { introspect, isRevoked, type Proven, revoke } from './token-state.ts'
 import { createTokens, type Sending, tokenLifetimeSeconds } from './tokens.ts'
 
 export interface AuthOptions {
@@ -25,15 +38,10 @@ export interface AuthOptions {
   issuer: string
   /** Private ES256 JWK (generateSigningKey). */
   signingKey: JWK
+  /** Seals what goes through browsers. */
+  sealer: Sealer
   /** How key sets at registered addresses are fetched; the platform's own where not given. */
   fetch?: typeof globalThis.fetch
-}
-
-export interface RequestInfo {
-  requestId: string
-  network?: string
-  /** The `DPoP` header. */
-  proof?: string
 }
 
 export interface TokenResponse {
@@ -46,8 +54,8 @@ export interface TokenResponse {
 export interface Auth {
   /** `/.well-known/smart-configuration` */
   discovery(): object
-  /** `/auth/jwks`: the key that signs our tokens. */
-  jwks(): object
+  /** `/auth/jwks`: the keys that sign our tokens. */
+  jwks(): Promise<object>
   /** The token endpoint. Throws only when the store cannot answer. */
   token(form: URLSearchParams, info: RequestInfo): Promise<TokenResponse>
   /** `/auth/revoke`, RFC 7009: the token named is refused from the next request on. */
@@ -63,10 +71,9 @@ export interface Auth {
 }
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-const signingAlgorithms = ['ES384', 'RS384', 'ES256', 'PS256', 'EdDSA']
 const maxCachedClients = 1_000
 
-/** SMART Backend Services: https://hl7.org/fhir/smart-app-launch/backend-services.html */
+/** SMART App Launch 2.2: backend services, apps of people, and the tokens of both (https://hl7.org/fhir/smart-app-launch). */
 export async function createAuth({
   store,
   audit,
@@ -74,6 +81,7 @@ export async function createAuth({
   ids,
   issuer,
   signingKey,
+  sealer,
   fetch = globalThis.fetch,
 }: AuthOptions): Promise<Auth> {
   const clients = new Map<string, Promise<ClientRegistration | undefined>>()
@@ -81,6 +89,8 @@ export async function createAuth({
   const revoked = (tokenId: string) => isRevoked(store, tokenId)
   const endpoint = `${issuer}/auth/token`
   const remoteKeys = createRemoteKeys({ fetch, now: clock.now })
+  const findApp = (id: string): Promise<App | undefined> => appOf(store, id)
+  const granted = { store, clock, findApp }
   const outside = { store, clock, remoteKeys, fhirBase: `${issuer}/fhir` }
   const tokens = await createTokens({
     issuer,
@@ -91,23 +101,28 @@ export async function createAuth({
     isRevoked: revoked,
     verifyOutside: (token, from, network) => verifyOutside(token, from, network, outside),
     useUp,
+    verifyGranted: (claims, network) => verifyGranted(granted, claims, network),
+    granted,
   })
+  const idTokens = createIdTokens({ store, audit, clock, ids, issuer })
+  const appTokens: AppTokenPorts = {
+    ...granted,
+    sealer,
+    idTokens,
+    sign: tokens.issueGranted,
+    prove: (form, find) => prove(readAssertion(form), find),
+    provenKey: (info) => provenKey({}, info),
+    entriesOf,
+  }
 
   store.onChangeElsewhere?.(() => {
     clients.clear()
-    tokens.forgetAll()
+    tokens.forget(() => true)
   })
   store.onCommit((unit) => {
-    for (const tokenId of revokedBy(unit)) tokens.forgetToken(tokenId)
-    for (const { resource } of unit.writes ?? []) {
-      if (isPersonType(resource.resourceType)) tokens.forgetPerson(referenceTo(resource))
-    }
-    for (const { kind, id } of unit.registrations ?? []) {
-      if (kind === 'issuer') tokens.forgetAll()
-      if (kind !== 'client') continue
-      clients.delete(id)
-      tokens.forget(id)
-    }
+    const forget = hangingOn(unit)
+    if (forget) tokens.forget(forget)
+    for (const { kind, id } of unit.registrations ?? []) if (kind === 'client') clients.delete(id)
   })
 
   /** What is cached is the loading, so that one that began before a change is never found after it. */
@@ -144,10 +159,10 @@ export async function createAuth({
     }
   }
 
-  function prove(assertion: string, ...more: string[]): Promise<Asserted> {
+  function prove(assertion: string, find = findClient, ...more: string[]): Promise<Asserted> {
     return verifyAssertion(assertion, {
       audiences: [endpoint, issuer, ...more],
-      findClient,
+      findClient: find,
       remoteKeys,
       now: clock.now(),
     })
@@ -159,8 +174,8 @@ export async function createAuth({
     form: URLSearchParams,
     info: RequestInfo,
   ): Promise<TokenResponse> {
-    const { assertion, token } = readTokenForm(form)
-    const proven = await prove(assertion, `${issuer}/auth/${path}`)
+    const token = readToken(form)
+    const proven = await provenAsker(form, path)
     const caller = callerOf(proven.client, { scopes: [], ...(info.network ? { network: info.network } : {}) })
     // Neither is a token given (IUA.71): one changes what stands, the other looks at it.
     const [kind, outcomeText] =
@@ -169,11 +184,33 @@ export async function createAuth({
         : (['read', 'token introspected'] as const)
     const entries = entriesOf({ kind, outcome: 'success', outcomeText, caller }, form, info)
     if (path === 'introspect') return answer(200, await introspect({ store, tokens }, proven, token, entries))
-    await revoke({ store, tokens }, proven, token, entries)
+    const unit = { audit: entries, nonces: proven.nonces }
+    const isRefresh = await endByRefreshToken({ store, sealer, clock }, token, proven.client.id, unit)
+    if (!isRefresh) await revoke({ store, tokens }, proven, token, entries)
     return { ...answer(200, {}), body: '' }
   }
 
+  /** A system or a confidential app by its key; a public app, which has none, for giving up what is its own. */
+  async function provenAsker(form: URLSearchParams, path: 'revoke' | 'introspect'): Promise<Proven> {
+    if (path === 'revoke' && one(form, 'client_assertion') === '' && one(form, 'client_id') !== '') {
+      const { app } = await provenApp(appTokens, form)
+      return { client: asserting(app), nonces: [] }
+    }
+    const find = async (id: string) => (await findClient(id)) ?? findAsserting(id)
+    const { client, nonce } = await prove(readAssertion(form), find, `${issuer}/auth/${path}`)
+    return { client, nonces: [nonce] }
+  }
+
+  async function findAsserting(id: string): Promise<ClientRegistration | undefined> {
+    const app = await findApp(id)
+    return app && isConfidential(app) ? asserting(app) : undefined
+  }
+
   async function grant(form: URLSearchParams, info: RequestInfo): Promise<TokenResponse> {
+    if (isAppGrantType(one(form, 'grant_type'))) {
+      const body = await grantToApp(appTokens, form, info)
+      return answer(200, { ...body, expires_in: tokenLifetimeSeconds })
+    }
     const { assertion, requested } = readForm(form)
     const { client, purpose, glass, nonce } = await prove(assertion)
     const proof = await provenKey(client, info)
@@ -205,7 +242,10 @@ export async function createAuth({
   }
 
   /** The key that the token is to be bound to, where the client proves that it holds one, or must. */
-  async function provenKey(client: ClientRegistration, { proof }: RequestInfo): Promise<Proof | undefined> {
+  async function provenKey(
+    client: Pick<ClientRegistration, 'senderConstrained'>,
+    { proof }: RequestInfo,
+  ): Promise<Proof | undefined> {
     if (proof === undefined) {
       if (!client.senderConstrained) return undefined
       throw new Refusal(
@@ -241,8 +281,11 @@ export async function createAuth({
   }
 
   return {
-    discovery: () => discoveryOf(issuer, endpoint),
-    jwks: tokens.jwks,
+    discovery: () => discoveryOf(issuer),
+    jwks: async () => {
+      const jwk = await idTokens.jwk()
+      return { keys: [...tokens.jwks().keys, ...(jwk ? [jwk] : [])] }
+    },
     token: (form, info) => answered(grant, form, info),
     revoke: (form, info) => answered((...asked) => aboutToken('revoke', ...asked), form, info),
     introspect: (form, info) => answered((...asked) => aboutToken('introspect', ...asked), form, info),
@@ -253,51 +296,9 @@ export async function createAuth({
   }
 }
 
-function discoveryOf(issuer: string, endpoint: string): object {
-  return {
-    issuer,
-    jwks_uri: `${issuer}/auth/jwks`,
-    token_endpoint: endpoint,
-    revocation_endpoint: `${issuer}/auth/revoke`,
-    introspection_endpoint: `${issuer}/auth/introspect`,
-    grant_types_supported: ['client_credentials'],
-    token_endpoint_auth_methods_supported: ['private_key_jwt'],
-    token_endpoint_auth_signing_alg_values_supported: signingAlgorithms,
-    scopes_supported: [...new Set(roles.flatMap((role) => scopesOfRole(role, 'system')))].sort(),
-    dpop_signing_alg_values_supported: signingAlgorithms,
-    response_types_supported: [],
-    // Required by SMART of every server; there is no authorization endpoint to use it with yet.
-    code_challenge_methods_supported: ['S256'],
-    capabilities: ['client-confidential-asymmetric', 'permission-v1', 'permission-v2'],
-  }
-}
-
 function toldOf(glass: GlassRequest | undefined): Partial<Act> {
   if (!glass) return {}
   return { outcomeText: 'the glass was broken', patients: [glass.patient], entities: [glass.patient] }
-}
-
-type ErrorCode =
-  | 'invalid_request'
-  | 'unsupported_grant_type'
-  | 'invalid_client'
-  | 'invalid_scope'
-  | 'invalid_grant'
-  | 'invalid_dpop_proof'
-
-class Refusal extends Error {
-  readonly error: ErrorCode
-
-  constructor(error: ErrorCode, text: string) {
-    super(text)
-    this.error = error
-  }
-}
-
-function one(form: URLSearchParams, name: string): string {
-  const values = form.getAll(name)
-  if (values.length > 1) throw new Refusal('invalid_request', `${name} is given more than once`)
-  return values[0] ?? ''
 }
 
 function readAssertion(form: URLSearchParams): string {
@@ -309,17 +310,20 @@ function readAssertion(form: URLSearchParams): string {
   return assertion
 }
 
-function readTokenForm(form: URLSearchParams): { assertion: string; token: string } {
+function readToken(form: URLSearchParams): string {
   const token = one(form, 'token')
   if (token === '') throw new Refusal('invalid_request', 'token is missing')
-  return { assertion: readAssertion(form), token }
+  return token
 }
 
 function readForm(form: URLSearchParams): { assertion: string; requested: string[] } {
   const grantType = one(form, 'grant_type')
   if (grantType === '') throw new Refusal('invalid_request', 'grant_type is missing')
   if (grantType !== 'client_credentials') {
-    throw new Refusal('unsupported_grant_type', 'grant_type must be client_credentials')
+    throw new Refusal(
+      'unsupported_grant_type',
+      'grant_type must be authorization_code, refresh_token or client_credentials',
+    )
   }
   const assertion = readAssertion(form)
   const requested = parseScopes(one(form, 'scope'))

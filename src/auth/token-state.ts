@@ -17,7 +17,7 @@ export interface TokenStatePorts {
 /** A client that proved itself, and what has to be used up with its request. */
 export interface Proven {
   client: ClientRegistration
-  nonce: Nonce
+  nonces: Nonce[]
 }
 
 export function isRevoked(store: Store, tokenId: string): Promise<boolean> {
@@ -35,32 +35,32 @@ export function revokedBy({ nonces }: CommitUnit): string[] {
  */
 export async function revoke(
   { store, tokens }: TokenStatePorts,
-  { client, nonce }: Proven,
+  { client, nonces: proven }: Proven,
   token: string,
   audit: CommitUnit['audit'],
 ): Promise<void> {
   const claims = await tokens.inspect(token)
   const own = claims?.clientId === client.id ? claims : undefined
-  const nonces = own ? [nonce, { issuer: revocations, value: own.tokenId, expires: own.expires }] : [nonce]
+  const revoked = own ? [{ issuer: revocations, value: own.tokenId, expires: own.expires }] : []
   try {
-    await store.commit({ audit, nonces })
+    await store.commit({ audit, nonces: [...proven, ...revoked] })
   } catch (cause) {
     const isKnown = own !== undefined && cause instanceof Failure && cause.kind === 'conflict'
     if (!isKnown || !(await isRevoked(store, own.tokenId))) throw cause
     // Revoked twice: what must still become used up, and be told, is this request.
-    await store.commit({ audit, nonces: [nonce] })
+    await store.commit({ audit, nonces: proven })
   }
 }
 
 /** RFC 7662: what a token says while it is good, to its own client or to who has the grant; else only that it is not. */
 export async function introspect(
   { store, tokens }: TokenStatePorts,
-  { client, nonce }: Proven,
+  { client, nonces }: Proven,
   token: string,
   audit: CommitUnit['audit'],
 ): Promise<object> {
   const claims = await tokens.inspect(token)
-  await store.commit({ audit, nonces: [nonce] })
+  await store.commit({ audit, nonces })
   const mayKnow = claims && (claims.clientId === client.id || client.grants.includes(introspectGrant))
   return mayKnow ? tell(claims) : { active: false }
 }
@@ -74,19 +74,22 @@ function tell({
   expires,
   issuer,
   breakGlass,
+  granted,
 }: TokenClaims): object {
   return {
     active: true,
     scope: scopes.join(' '),
     client_id: clientId,
-    token_type: 'bearer',
+    token_type: granted?.isBound ? 'DPoP' : 'bearer',
     exp: Math.floor(expires / 1000),
     iat: issued,
-    sub: clientId,
+    sub: granted?.account ?? clientId,
     aud: issuer,
     iss: issuer,
     jti: tokenId,
     purpose,
     ...(breakGlass ? { patient: breakGlass.patient.slice('Patient/'.length) } : {}),
+    ...(granted?.patient ? { patient: granted.patient.slice('Patient/'.length) } : {}),
+    ...(granted?.fhirUser ? { fhirUser: granted.fhirUser } : {}),
   }
 }

@@ -1,19 +1,30 @@
-import { decodeJwt, exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
+import {
+  decodeJwt,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+  type JWTPayload,
+  jwtVerify,
+  SignJWT,
+} from 'jose'
 import { intersect } from '#access/scopes.ts'
 import type { BreakGlass, Caller, ClientRegistration } from '#core/caller.ts'
 import type { Nonce } from '#core/commit.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Ids } from '#core/ports.ts'
 import type { Reference } from '#core/resource.ts'
+import { createSessionUse, type GrantedClaims, type GrantedPorts, type Held } from './apps/granted.ts'
+import { twoFactors } from './apps/id-token.ts'
 import { breakGlassGrant, breakGlassPurpose } from './break-glass.ts'
 import { readBase64url, thumbprint } from './client-keys.ts'
 import { callerOf } from './clients.ts'
 import { verifyProof } from './dpop.ts'
 import { createIdleWatch } from './idle.ts'
+import { createVerifiedTokens, type VerifiedToken } from './verified-tokens.ts'
 
 export const tokenLifetimeSeconds = 300
 const algorithm = 'ES256'
-const maxCached = 10_000
 const maxLength = 8 * 1024
 
 export interface TokenOptions {
@@ -27,6 +38,12 @@ export interface TokenOptions {
   isRevoked(tokenId: string): Promise<boolean>
   /** Verifies a token of somebody else's. Throws Failure `unauthenticated`. */
   verifyOutside(token: string, issuer: string, network: string | undefined): Promise<VerifiedToken>
+  /** Verifies a token of ours that an app was given. Throws Failure `unauthenticated`. */
+  verifyGranted(
+    claims: GrantedClaims,
+    network: string | undefined,
+  ): Promise<Omit<VerifiedToken, 'issued' | 'expires'>>
+  granted: GrantedPorts
   /** Uses a one-time value up. Rejects with Failure `conflict` when that was done before. */
   useUp(nonce: Nonce): Promise<void>
 }
@@ -52,6 +69,8 @@ export interface TokenClaims {
   /** Milliseconds since the epoch. */
   expires: number
   breakGlass?: BreakGlass
+  /** What an app's token says of its person. */
+  granted?: { account: string; isBound: boolean; patient?: Reference; fhirUser?: string }
 }
 
 /** What a token is for. */
@@ -70,6 +89,8 @@ export interface IssuedToken {
 
 export interface Tokens {
   issue(client: ClientRegistration, granted: Granted, network?: string): Promise<IssuedToken>
+  /** A token for an app, as long as its grant holds. */
+  issueGranted(held: Held, scopes: readonly string[]): Promise<{ token: string; tokenId: string }>
   /** Throws Failure `unauthenticated`. */
   authenticate(
     authorization: string | undefined,
@@ -78,39 +99,24 @@ export interface Tokens {
   ): Promise<Caller>
   /** What a token says; undefined when it would be refused, or is none of ours. */
   inspect(token: string): Promise<TokenClaims | undefined>
-  /** Forgets a token: the next request with it asks whether it is revoked. */
-  forgetToken(tokenId: string): void
-  /** Forgets a client's verified tokens: the next request asks its registration again. */
-  forget(clientId: string): void
-  /** Forgets the verified tokens of a person, whose record changed. */
-  forgetPerson(person: Reference): void
-  forgetAll(): void
+  /** Forgets verified tokens: the next request with one of them asks again what it hangs on. */
+  forget(is: (value: VerifiedToken) => boolean): void
   /** JWK Set with the public key. */
   jwks(): { keys: JWK[] }
-}
-
-export interface VerifiedToken {
-  caller: Caller
-  boundTo?: string
-  /** Seconds since the epoch. */
-  issued: number
-  /** Milliseconds since the epoch. */
-  expires: number
 }
 
 /** Access tokens of our own: RFC 9068 JWTs, five minutes long, verified once and remembered until they expire. */
 export async function createTokens(options: TokenOptions): Promise<Tokens> {
   const { issuer, signingKey, clock, ids, findClient, isRevoked, verifyOutside, useUp } = options
+  const useSession = createSessionUse(options.granted)
   const { d, ...publicJwk } = signingKey
   if (!d || signingKey.kty !== 'EC' || signingKey.crv !== 'P-256' || !signingKey.kid) {
     throw new Failure('internal', 'The token signing key must be a private P-256 JWK with a kid')
   }
   const privateKey = await importJWK(signingKey, algorithm)
   const publicKey = await importJWK(publicJwk, algorithm)
-  const verified = new Map<string, VerifiedToken>()
+  const verified = createVerifiedTokens()
   const idle = createIdleWatch(clock.now)
-  // Raised by `forget`: what was looked up before must not be remembered after.
-  let changes = 0
 
   async function issue(
     client: ClientRegistration,
@@ -118,24 +124,45 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     network?: string,
   ): Promise<IssuedToken> {
     const jti = ids.random()
-    const now = Math.floor(clock.now() / 1000)
-    const token = await new SignJWT({
+    const token = await sign(client.id, jti, {
       client_id: client.id,
       scope: scopes.join(' '),
       purpose,
       ...(breakGlass ? { break_glass: breakGlass.patient } : {}),
       ...(boundTo ? { cnf: { jkt: boundTo } } : {}),
     })
+    const session = { scopes, purpose, tokenId: jti, network, ...(breakGlass ? { breakGlass } : {}) }
+    return { token, caller: callerOf(client, session) }
+  }
+
+  async function issueGranted({ id, grant, known }: Held, scopes: readonly string[]) {
+    const tokenId = ids.random()
+    const { person, purpose } = known.account
+    const token = await sign(grant.account, tokenId, {
+      client_id: grant.app,
+      scope: scopes.join(' '),
+      purpose,
+      sid: id,
+      auth_time: Math.floor(grant.signedInAt / 1000),
+      acr: twoFactors,
+      ...(scopes.includes('fhirUser') ? { fhirUser: `${issuer}/fhir/${person}` } : {}),
+      ...(grant.boundTo ? { cnf: { jkt: grant.boundTo } } : {}),
+    })
+    return { token, tokenId }
+  }
+
+  /** RFC 9068. */
+  function sign(subject: string, jti: string, claims: JWTPayload): Promise<string> {
+    const now = Math.floor(clock.now() / 1000)
+    return new SignJWT(claims)
       .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid: String(signingKey.kid) })
       .setIssuer(issuer)
-      .setSubject(client.id)
+      .setSubject(subject)
       .setAudience(issuer)
       .setIssuedAt(now)
       .setExpirationTime(now + tokenLifetimeSeconds)
       .setJti(jti)
       .sign(privateKey)
-    const session = { scopes, purpose, tokenId: jti, network, ...(breakGlass ? { breakGlass } : {}) }
-    return { token, caller: callerOf(client, session) }
   }
 
   async function authenticate(
@@ -144,21 +171,18 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     sending?: Sending,
   ): Promise<Caller> {
     const { token, isBound } = readAuthorization(authorization)
-    const known = verified.get(token)
-    if (known && known.expires > clock.now()) {
-      await requireSender(known, token, isBound, sending)
-      idle.use(known.caller, known.issued)
-      if (known.caller.network === network) return known.caller
-      known.caller = { ...known.caller, network }
-      return known.caller
-    }
-    if (known) verified.delete(token)
-    const before = changes
-    const fresh = await verify(token, network)
-    if (before === changes) remember(token, fresh)
-    await requireSender(fresh, token, isBound, sending)
-    idle.use(fresh.caller, fresh.issued)
-    return fresh.caller
+    const known = verified.find(token, clock.now())
+    const value = known ?? (await verified.load(token, () => verify(token, network)))
+    await requireSender(value, token, isBound, sending)
+    await noteUse(value)
+    if (value.caller.network !== network) value.caller = { ...value.caller, network }
+    return value.caller
+  }
+
+  /** Sessions of our own are kept in the store; of those begun elsewhere this process knows what it saw. */
+  async function noteUse({ caller, issued, session }: VerifiedToken): Promise<void> {
+    if (session) await useSession(session)
+    else idle.use(caller, issued)
   }
 
   /** A bound token is good only with a proof of its key; a token that is not bound comes as a bearer token. */
@@ -215,6 +239,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
         { cause },
       )
     })
+    if (payload.sid !== undefined) return verifyOfApp(payload, network)
     const client = await findClient(String(payload.client_id))
     const purpose = String(payload.purpose)
     if (!client?.active || !client.purposes.includes(purpose)) {
@@ -233,57 +258,38 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     return { caller, ...bound, issued: Number(payload.iat), expires: Number(payload.exp) * 1000 }
   }
 
+  async function verifyOfApp(payload: JWTPayload, network: string | undefined): Promise<VerifiedToken> {
+    const { sid, jti, scope, iat, exp } = payload
+    const claims = { session: String(sid), tokenId: String(jti), scopes: String(scope).split(' ') }
+    const verified = await options.verifyGranted(claims, network)
+    await requireNotRevoked(claims.tokenId)
+    return { ...verified, issued: Number(iat), expires: Number(exp) * 1000 }
+  }
+
   async function inspect(token: string): Promise<TokenClaims | undefined> {
     if (!isCompact(token)) return undefined
     try {
-      const { caller, issued, expires } = await verifyOwn(token, undefined)
+      const { caller, issued, expires, session, boundTo } = await verifyOwn(token, undefined)
       const { clientId, tokenId = '', scopes, purpose, breakGlass } = caller
-      return {
-        clientId,
-        tokenId,
-        scopes,
-        purpose,
-        issuer,
-        issued,
-        expires,
-        ...(breakGlass ? { breakGlass } : {}),
+      const said = { tokenId, purpose, issuer, issued, expires }
+      if (!session) return { ...said, clientId, scopes, ...(breakGlass ? { breakGlass } : {}) }
+      const { scope, fhirUser } = decodeJwt<{ scope: string; fhirUser?: string }>(token)
+      const { app, account, patient } = session
+      const granted = {
+        account,
+        isBound: boundTo !== undefined,
+        ...(patient ? { patient } : {}),
+        ...(fhirUser ? { fhirUser } : {}),
       }
+      return { ...said, clientId: app, scopes: scope.split(' '), granted }
     } catch (cause) {
       if (cause instanceof Failure && cause.kind === 'unauthenticated') return undefined
       throw cause
     }
   }
 
-  function remember(token: string, value: VerifiedToken) {
-    if (verified.size >= maxCached) {
-      const [oldest = ''] = verified.keys()
-      verified.delete(oldest)
-    }
-    verified.set(token, value)
-  }
-
-  function forget(clientId: string) {
-    changes++
-    for (const [token, { caller }] of verified) if (caller.clientId === clientId) verified.delete(token)
-  }
-
-  function forgetPerson(person: Reference) {
-    changes++
-    for (const [token, { caller }] of verified) if (caller.signIn?.person === person) verified.delete(token)
-  }
-
-  function forgetToken(tokenId: string) {
-    changes++
-    for (const [token, { caller }] of verified) if (caller.tokenId === tokenId) verified.delete(token)
-  }
-
-  function forgetAll() {
-    changes++
-    verified.clear()
-  }
-
   const jwks = { keys: [{ ...publicJwk, alg: algorithm, use: 'sig' }] }
-  return { issue, authenticate, inspect, forget, forgetPerson, forgetToken, forgetAll, jwks: () => jwks }
+  return { issue, issueGranted, authenticate, inspect, forget: verified.forget, jwks: () => jwks }
 }
 
 /** Whose token it says it is, unproven: good for choosing the keys to prove it with. */

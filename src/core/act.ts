@@ -8,6 +8,8 @@ export interface Act {
     | 'ingest'
     | 'sign'
     | 'token'
+    | 'sign-in'
+    | 'sign-out'
     | 'disclosure'
     | 'configuration'
     | 'transmission'

@@ -34,6 +34,8 @@ export interface Caller {
   network?: string
   /** The person who signed in, where one asks: nothing of this is there for systems. */
   signIn?: SignIn
+  /** The one patient that a token with `patient/` scopes is about, where it is not the caller's own record. */
+  inContext?: Reference
   /** An emergency was declared for one patient; the token is good for that patient's data only (CON9). */
   breakGlass?: BreakGlass
 }

@@ -2,6 +2,7 @@ import type { AuditEntry } from '#core/act.ts'
 import type { ExportTold, StoredExport } from '#core/export.ts'
 import type { NewLedgerEntry } from '#core/ledger.ts'
 import type { Identified, Reference } from '#core/resource.ts'
+import type { SessionChange } from '#core/session.ts'
 import type { NewEvent } from '#core/subscription.ts'
 
 /** A new version of a resource. `version` is the previous one plus one: a loser of the race gets `precondition-failed`. */
@@ -87,6 +88,8 @@ export interface RegistrationWrite {
     | 'artifact'
     | 'artifacts-in-force'
     | 'fixture'
+    | 'app'
+    | 'account'
   id: string
   /** JSON, sealed under the clinic key. */
   json: string
@@ -118,6 +121,7 @@ export interface CommitUnit {
   expects?: VersionRef[]
   /** Up to which entry it was looked at what came in late (`LateEntry.seq`). */
   lateSeen?: number
+  sessions?: SessionChange[]
   /** Bulk exports in their next revision. */
   exports?: StoredExport[]
   told?: ExportTold

@@ -4,6 +4,7 @@ import type { ExportStore } from '#core/export.ts'
 import type { LedgerStore } from '#core/ledger.ts'
 import type { Cursor, SearchQuery } from '#core/query.ts'
 import type { Reference, Resource } from '#core/resource.ts'
+import type { SessionStore } from '#core/session.ts'
 import type { SubscriptionStore } from '#core/subscription.ts'
 
 export interface Clock {
@@ -99,7 +100,7 @@ export interface CheckpointRow {
  * The one way to durable state. An implementation is a dialect and an `atomically`; test/store-contract runs on each.
  * Every method rejects with Failure `unavailable` when the database cannot answer.
  */
-export interface Store extends ExportStore, SubscriptionStore, LedgerStore {
+export interface Store extends ExportStore, SubscriptionStore, LedgerStore, SessionStore {
   /**
    * Applies a unit wholly or not at all; resolves when it is durable. Failures: `precondition-failed` (version exists, or
    * one that was expected to be the last is not), `conflict` (receipt or nonce exists, delivery attempt settled already,
@@ -159,7 +160,7 @@ export interface Store extends ExportStore, SubscriptionStore, LedgerStore {
   findRegistration(kind: RegistrationWrite['kind'], id: string): Promise<string | undefined>
   registrations(kind: RegistrationWrite['kind']): Promise<{ id: string; json: string }[]>
   counters(): Promise<Record<string, number>>
-  /** Forgets nonces and exports that expired, and events of subscriptions after a month. */
+  /** Forgets nonces, sessions and exports that expired, and events of subscriptions after a month. */
   sweep(now: number): Promise<void>
 
   logSize(): Promise<number>

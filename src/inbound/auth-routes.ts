@@ -15,12 +15,14 @@ export function authRoutes(auth: Auth, audit: Tell, lockout: Lockout): Route[] {
   const ports = { audit, lockout }
   const discovery = async () => json(auth.discovery(), { 'access-control-allow-origin': '*' })
   return [
-    ...['/.well-known/smart-configuration', '/fhir/.well-known/smart-configuration'].map(
+    ...discoveries.map(
       (path): Route => ({
         policy: 'public',
         method: 'GET',
         path,
-        described: { summary: 'SMART App Launch: what the authorization server can do' },
+        described: {
+          summary: 'What the authorization server can do (SMART App Launch, OpenID Connect, RFC 8414)',
+        },
         answer: discovery,
       }),
     ),
@@ -29,13 +31,13 @@ export function authRoutes(auth: Auth, audit: Tell, lockout: Lockout): Route[] {
       method: 'GET',
       path: '/auth/jwks',
       described: { summary: 'Public keys that access tokens are signed with' },
-      answer: async () => json(auth.jwks()),
+      answer: async () => json(await auth.jwks()),
     },
     {
       policy: 'public',
       method: 'POST',
       path: '/auth/token',
-      described: { summary: 'Access token for a client assertion (private_key_jwt)', takes: form },
+      described: { summary: 'Access token for a client assertion, a code or a refresh token', takes: form },
       answer: (request) => posted(auth.token, ports, request),
     },
     {
@@ -54,6 +56,13 @@ export function authRoutes(auth: Auth, audit: Tell, lockout: Lockout): Route[] {
     },
   ]
 }
+
+const discoveries = [
+  '/.well-known/smart-configuration',
+  '/fhir/.well-known/smart-configuration',
+  '/.well-known/openid-configuration',
+  '/.well-known/oauth-authorization-server',
+]
 
 type Tell = (act: Omit<Act, 'at'>) => Promise<void>
 

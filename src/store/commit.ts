@@ -16,6 +16,7 @@ import { entryStatements, evidenceStatements } from './ledger.ts'
 import { deleteLate, expectVersion } from './ledger-statements.ts'
 import type { SearchIndex } from './search-index.ts'
 import { ownerOf, searchRows } from './search-rows.ts'
+import { sessionStatements } from './sessions.ts'
 import * as statements from './statements.ts'
 import { eventStatements, liveStatements, seenStatements } from './subscriptions.ts'
 import { insertTokens } from './token-rows.ts'
@@ -45,6 +46,7 @@ export async function compileUnit(unit: CommitUnit, sealing: Sealing): Promise<S
     ...(unit.settlements ?? []).map(settlement),
     ...(unit.exports ?? []).map((each) => exportStatements(each, sealing.vault)),
     ...(unit.events ?? []).map((each) => eventStatements(each, sealing.vault)),
+    ...(unit.sessions ?? []).map((each) => sessionStatements(each, sealing.vault)),
     ...(unit.changesSeen === undefined ? [] : [seenStatements(unit.changesSeen)]),
     ...(unit.writes ?? []).map(liveStatements),
     ...(unit.told ? [toldStatements(unit.told, sealing.vault)] : []),

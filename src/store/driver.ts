@@ -3,7 +3,7 @@ import type { Bound } from './template.ts'
 export type Row = Record<string, unknown>
 
 /** Unique keys that guard a commit; which one was violated tells what went wrong. */
-export type Guard = 'version' | 'receipt' | 'nonce' | 'attempt' | 'export' | 'event' | 'ledger'
+export type Guard = 'version' | 'receipt' | 'nonce' | 'attempt' | 'export' | 'event' | 'ledger' | 'session'
 
 export interface Statement extends Bound {
   guard?: Guard

@@ -295,6 +295,20 @@ export const migrations: readonly Migration[] = [
           BEGIN INSERT INTO ledger_late (id) VALUES (NEW.id); END`.compile(sqlite),
     ],
   },
+  {
+    name: '008-sessions',
+    statements: [
+      sqlite.schema
+        .createTable('session')
+        .addColumn('key', 'blob', (c) => c.notNull().primaryKey())
+        .addColumn('used', 'integer', (c) => c.notNull())
+        .addColumn('expires', 'integer', (c) => c.notNull())
+        .addColumn('box', 'text', (c) => c.notNull())
+        .addColumn('body', 'blob', (c) => c.notNull())
+        .modifyEnd(sql`WITHOUT ROWID`)
+        .compile(),
+    ],
+  },
 ]
 
 function markUndated(type: string, param: string): CompiledQuery {

@@ -55,6 +55,8 @@ export interface Tables {
   }
   registration: { kind: string; id: string; box: string; body: Uint8Array }
   nonce: { key: Uint8Array; expires: number }
+  /** Sign-ins, grants and invitations: `key` is a keyed hash of what their holder knows. */
+  session: { key: Uint8Array; used: number; expires: number; box: string; body: Uint8Array }
   counter: { name: string; value: number }
   /** Bulk exports: what was asked, and how far it is, sealed. One row an export; the key is the guard of its changes. */
   export_job: {

@@ -12,6 +12,8 @@ import { reindexLeft, reindexSome } from './reindex.ts'
 import type { Tables } from './schema.ts'
 import { compileSearch } from './search.ts'
 import { createSearchIndex } from './search-index.ts'
+import { sweepSessions } from './session-statements.ts'
+import { createSessions } from './sessions.ts'
 import * as statements from './statements.ts'
 import { sweepEvents } from './subscription-statements.ts'
 import { createSubscriptions } from './subscriptions.ts'
@@ -33,6 +35,7 @@ const lost: Record<Guard, [FailureKind, string]> = {
   export: ['conflict', 'This export was changed in between'],
   event: ['conflict', 'This event is on record already'],
   ledger: ['conflict', 'Something came into the ledger in between: look again'],
+  session: ['conflict', 'This session began already'],
 }
 
 /** The store over any driver: what is written is sealed, what is read is opened, here and nowhere else. */
@@ -98,6 +101,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
     ...createLedgers({ driver, vault, readVersion }),
     ...createExports({ driver, vault, openVersion }),
     ...createSubscriptions({ driver, vault }),
+    ...createSessions({ driver, vault }),
     commit,
     onCommit: (listener) => void listeners.push(listener),
     onChangeElsewhere: (listener) => void cachers.push(listener),
@@ -199,6 +203,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
     async sweep(now) {
       await driver.atomically([
         statements.sweepNonces.bind({ now }),
+        sweepSessions.bind({ now }),
         sweepExports.bind({ now }),
         sweepTold.bind({}),
         sweepEvents.bind({ before: now - eventsKeptMs }),

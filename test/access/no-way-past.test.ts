@@ -70,6 +70,11 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
       'whether there is such a patient, for those few who may break the glass; puts the alert on record',
   },
   {
+    files: /^src\/auth\/apps\/launch\.ts$/,
+    decides: /access\.decide\(/,
+    because: 'whether who starts an app may read the record that it is started about; shows nothing of it',
+  },
+  {
     files: /^src\/auth\/person\.ts$/,
     decides: /active === false/,
     because:

@@ -87,6 +87,8 @@ const kinds: Record<Act['kind'], Act> = {
     consents: [],
     query: 'grant_type=client_credentials&scope=system%2FCommunication.rs',
   },
+  'sign-in': { ...base, kind: 'sign-in', patients: [], entities: ['Practitioner/d1'], consents: [] },
+  'sign-out': { ...base, kind: 'sign-out', patients: [], entities: [], consents: [] },
   disclosure: {
     ...base,
     kind: 'disclosure',

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createAudit } from '#audit/balp.ts'
 import { registerClient } from '#auth/clients.ts'
 import { checkKeyUrl } from '#auth/remote-keys.ts'
+import { createSealer } from '#auth/sealer.ts'
 import { type Auth, createAuth } from '#auth/smart.ts'
 import { generateSigningKey } from '#auth/tokens.ts'
 import { type OpenStore, openStore } from '../open-store.ts'
@@ -49,7 +50,17 @@ beforeAll(async () => {
     fetch(String(input).replace('https://keys.example', `http://127.0.0.1:${port}`), init)
   open = await openStore()
   const signingKey = await generateSigningKey()
-  auth = await createAuth({ store: open.store, audit, clock, ids, issuer, signingKey, fetch: toServer })
+  const sealer = createSealer(await open.vault.box('clinic'), open.vault, clock)
+  auth = await createAuth({
+    store: open.store,
+    audit,
+    clock,
+    ids,
+    issuer,
+    signingKey,
+    sealer,
+    fetch: toServer,
+  })
 })
 afterAll(async () => {
   server.close()

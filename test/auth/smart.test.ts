@@ -15,6 +15,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAudit } from '#audit/balp.ts'
 import { readBase64url } from '#auth/client-keys.ts'
 import { clientOf, registerClient } from '#auth/clients.ts'
+import { createSealer } from '#auth/sealer.ts'
 import { type Auth, createAuth } from '#auth/smart.ts'
 import { generateSigningKey } from '#auth/tokens.ts'
 import type { ClientRegistration } from '#core/caller.ts'
@@ -52,7 +53,8 @@ let others: Keys[]
 beforeAll(async () => {
   open = await openStore()
   signingKey = await generateSigningKey()
-  auth = await createAuth({ store: open.store, audit, clock, ids, issuer, signingKey })
+  const sealer = createSealer(await open.vault.box('clinic'), open.vault, clock)
+  auth = await createAuth({ store: open.store, audit, clock, ids, issuer, signingKey, sealer })
   es = await keysFor('ES384', 'es')
   rs = await keysFor('RS384', 'rs')
   others = [await keysFor('ES256', 'es256'), await keysFor('PS256', 'ps'), await keysFor('Ed25519', 'ed')]
@@ -472,12 +474,13 @@ describe('Wycheproof signatures', () => {
 })
 
 describe('discovery', () => {
-  it('names what SMART requires, with absolute addresses and no plain PKCE', () => {
-    const { keys } = auth.jwks() as { keys: JWK[] }
+  it('names what SMART requires, with absolute addresses and no plain PKCE', async () => {
+    const { keys } = (await auth.jwks()) as { keys: JWK[] }
     expect(keys[0]).not.toHaveProperty('d')
     expect(auth.discovery()).toMatchObject({
       token_endpoint: endpoint,
-      grant_types_supported: ['client_credentials'],
+      grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
+      authorization_endpoint: `${issuer}/auth/authorize`,
       code_challenge_methods_supported: ['S256'],
       token_endpoint_auth_signing_alg_values_supported: expect.arrayContaining(['ES384', 'RS384']),
       capabilities: expect.arrayContaining(['client-confidential-asymmetric', 'permission-v2']),
