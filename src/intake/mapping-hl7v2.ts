@@ -58,16 +58,20 @@ function listOf(values: Some): readonly SourceRepetition[] {
   return [values ?? []].flat()
 }
 
-function wholeIdentifier(identifier: Identifier, { _5, _6, _7, _8 }: SourceRepetition): object {
+function wholeIdentifier(identifier: Identifier, value: SourceRepetition): object {
+  const { _4, _4_2, _4_3 = '', _5, _6, _7, _8 } = value
   const start = fhirDate(_7 ?? '')
   const end = fhirDate(_8 ?? '')
+  // An id of the authority that makes no URI stands in no system.
+  const authority = _4_2 && !/^(?:ISO|UUID|URI)$/.test(_4_3) ? { identifier: { value: _4_2 } } : undefined
+  const name = _6 ?? (authority && _4)
   return {
     ...(_5
       ? { type: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code: _5 }] } }
       : {}),
     ...identifier,
     ...(start || end ? { period: { ...(start ? { start } : {}), ...(end ? { end } : {}) } } : {}),
-    ...(_6 ? { assigner: { display: _6 } } : {}),
+    ...(name || authority ? { assigner: { ...(name ? { display: name } : {}), ...authority } } : {}),
   }
 }
 

@@ -4,36 +4,47 @@ import { readMessage } from '#formats/hl7v2/message.ts'
 /** What FHIR resources say in names, identifiers, codes, quantities, dates and text, by path without indexes. */
 export type Facts = Record<string, string[]>
 
-/** Elements that say how a resource is stored or where it points, not what was told. */
+/** Elements that say how a resource is stored or where it points, not what was told; `use` is a code of FHIR's own. */
 const plumbing = new Set(
-  'id fullUrl resourceType reference url meta system request div lastModified assigner profile'.split(' '),
+  'id fullUrl resourceType reference url meta request div lastModified profile use'.split(' '),
 )
 
-/** Longer values are files; one character (`M`, `1`) stands in any message in places that mean something else. */
-const maxLength = 1000
+const coreExtension = /^http:\/\/hl7\.org\/fhir\/StructureDefinition\//
 
-/** Every fact of a bundle or resource, each once for its path. */
+/** Every fact of a bundle or resource, each once for its path; an extension is named by its URL. */
 export function factsOf(value: unknown, path = '', found: Facts = {}): Facts {
   if (Array.isArray(value)) {
     for (const each of value) factsOf(each, path, found)
     return found
   }
-  if (typeof value === 'object' && value !== null) {
-    const { resourceType } = value as { resourceType?: string }
-    const at = resourceType ?? path
-    for (const [key, inner] of Object.entries(value)) {
-      if (plumbing.has(key)) continue
-      factsOf(inner, resourceType === 'Bundle' ? '' : `${at}.${key}`, found)
-    }
+  const number = isRaw(value) ? value.rawJSON : value
+  if (typeof number === 'object' && number !== null) {
+    factsInside(number, path, found)
     return found
   }
-  if (typeof value !== 'string' && typeof value !== 'number') return found
-  const text = String(value)
-  if (text.length < 2 || text.length > maxLength) return found
+  if (typeof number !== 'string' && typeof number !== 'number') return found
+  const text = String(number)
+  // One character (`M`, `1`) stands in any message in places that mean something else.
+  if (text.length < 2) return found
   const list = found[path] ?? []
   found[path] = list
   if (!list.includes(text)) list.push(text)
   return found
+}
+
+function factsInside(value: object, path: string, found: Facts): void {
+  const { resourceType, url } = value as { resourceType?: string; url?: string }
+  const isExtension = path.endsWith('.extension') && url !== undefined
+  const at = resourceType ?? (isExtension ? `${path}(${url.replace(coreExtension, '')})` : path)
+  for (const [key, inner] of Object.entries(value)) {
+    if (plumbing.has(key)) continue
+    factsOf(inner, at === '' ? key : `${at}.${key}`, found)
+  }
+}
+
+/** A decimal that keeps its digits (formats/json). */
+function isRaw(value: unknown): value is { rawJSON: string } {
+  return typeof value === 'object' && value !== null && 'rawJSON' in value
 }
 
 /** A value as it is compared: whatever case, spaces, separators of dates and trailing zeros it is written with. */
@@ -44,7 +55,7 @@ export function comparable(text: string): string {
   if (date) return timeOf(date.slice(1).join(''))
   if (/^\d{8}(?:\d\d){0,3}(?:\.\d+)?(?:[+-]\d{4})?$/.test(trimmed))
     return timeOf(trimmed.replace(/[.+-].*$/, ''))
-  if (/^[+-]?\d{1,15}(?:\.\d*)?$/.test(trimmed)) return String(Number(trimmed))
+  if (/^[+-]?(?:0|[1-9]\d{0,14})(?:\.\d*)?$/.test(trimmed)) return String(Number(trimmed))
   return trimmed.toLowerCase()
 }
 

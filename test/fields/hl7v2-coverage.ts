@@ -1,44 +1,16 @@
 /**
  * npm run coverage:hl7v2: of all third-party messages, by type, the share of populated fields mapped, ignored by rule and
- * unknown; `-- --write` puts the table into docs/hl7v2.md.
+ * unknown; `-- --write` puts the table into docs/hl7v2.md, and beside it what facts are left out and which are kept
+ * elsewhere.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Failure } from '#core/failure.ts'
-import { coverageCounts, type FieldCoverage } from '#formats/hl7v2/coverage.ts'
-import { fieldCoverage } from '#intake/field-coverage.ts'
-import { callerWith, transformer } from '../flows/replay.ts'
-import { ignoreTableOf, root, supportedMessages, type ThirdPartyMessage } from './corpus.ts'
-
-export interface TypeCoverage {
-  messages: number
-  refused: string[]
-  fields: FieldCoverage[]
-}
-
-/** Coverage of every third-party message of a type that is taken in, by `RDE^O11`. */
-export async function coverageOfAll(): Promise<Map<string, TypeCoverage>> {
-  const all = new Map<string, TypeCoverage>()
-  for (const message of supportedMessages()) {
-    const found = all.get(message.kind) ?? { messages: 0, refused: [], fields: [] }
-    all.set(message.kind, found)
-    found.messages++
-    try {
-      found.fields.push(...(await coverageOf(message)))
-    } catch (cause) {
-      if (!(cause instanceof Failure)) throw cause
-      found.refused.push(`${message.file}: ${cause.message}`)
-    }
-  }
-  return all
-}
-
-/** Throws the Failure that refuses the message. */
-export function coverageOf({ flow, body }: ThirdPartyMessage): Promise<FieldCoverage[]> {
-  // Without the grant orders come in as drafts, which directions that contradict the structure only mark.
-  const question = { flow, body, caller: callerWith([]), timeZone: 'America/Chicago' }
-  return fieldCoverage(question, transformer, ignoreTableOf(flow.mapping))
-}
+import { coverageCounts } from '#formats/hl7v2/coverage.ts'
+import { root } from './corpus.ts'
+import { fieldPresence } from './field-presence.ts'
+import { elsewhereTable } from './kept-elsewhere.ts'
+import { leftOutTable } from './left-out.ts'
+import { coverageOfAll, type TypeCoverage } from './message-coverage.ts'
 
 /** The table of docs/hl7v2.md. */
 export function coverageTable(all: ReadonlyMap<string, TypeCoverage>): string {
@@ -58,17 +30,31 @@ function share(count: number, all: number): string {
 }
 
 const page = join(root, 'docs/hl7v2.md')
-const place = /(?<=<!-- coverage -->\n)[\s\S]*(?=<!-- \/coverage -->)/
 
-/** The table as the page has it. */
-export function printedTable(): string {
-  return place.exec(readFileSync(page, 'utf8'))?.[0] ?? ''
+/** Tables of docs/hl7v2.md that are written here, by the name of their marks. */
+type Table = 'coverage' | 'left-out' | 'elsewhere'
+
+const placeOf = (table: Table) => new RegExp(`(?<=<!-- ${table} -->\\n)[\\s\\S]*(?=<!-- /${table} -->)`)
+
+/** A table as the page has it. */
+export function printedTable(table: Table): string {
+  return placeOf(table).exec(readFileSync(page, 'utf8'))?.[0] ?? ''
+}
+
+function printTable(table: Table, text: string): void {
+  writeFileSync(
+    page,
+    readFileSync(page, 'utf8').replace(placeOf(table), () => text),
+  )
 }
 
 if (import.meta.main) {
   const all = await coverageOfAll()
   if (process.argv.includes('--write')) {
-    writeFileSync(page, readFileSync(page, 'utf8').replace(place, coverageTable(all)))
+    const presence = await fieldPresence()
+    printTable('coverage', coverageTable(all))
+    printTable('left-out', leftOutTable(presence.lost, presence.facts))
+    printTable('elsewhere', elsewhereTable())
   }
   process.stdout.write(`${coverageTable(all)}${[...all].map(detailsOf).join('')}`)
 }

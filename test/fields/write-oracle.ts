@@ -21,6 +21,12 @@ const [messages = '', tables = ''] = process.argv.slice(2)
 /** Families of message types that are or will be taken in (docs/hl7v2.md). */
 const families = /\|(?:RDE|OMP|ORM|RDS|RGV|RAS|RRE|ORP|RRD|ORR|MDM|ORU|ADT|SIU|REF|RRI)\^/
 
+/** Longer values are files. */
+const maxLength = 1000
+
+/** Elements that each converter fills by rules of its own. */
+const madeUp = /\.(?:system|assigner)\b/
+
 for (const set of readdirSync(messages, { withFileTypes: true })) {
   if (!set.isDirectory()) continue
   const found: Record<string, Facts> = {}
@@ -42,8 +48,10 @@ function confirmedFacts(path: string): Facts | undefined {
     messagesOf(splitPayload(text)).flatMap((each) => [...placesOf(each, charset).keys()]),
   )
   const facts = factsOf(beside.map((file) => JSON.parse(readFileSync(file, 'utf8'))))
+  const isConfirmed = (value: string) => value.length <= maxLength && places.has(comparable(value))
   const confirmed = Object.entries(facts)
-    .map(([element, values]) => [element, values.filter((value) => places.has(comparable(value)))] as const)
+    .filter(([element]) => !madeUp.test(element))
+    .map(([element, values]) => [element, values.filter(isConfirmed)] as const)
     .filter(([, values]) => values.length > 0)
   return Object.fromEntries(confirmed.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
