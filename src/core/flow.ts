@@ -26,6 +26,8 @@ export interface Flow<Source = unknown> {
   rules: readonly CareRule<Source>[]
   /** For orders: the evidence that somebody authorised them elsewhere. Without it they enter as drafts (ACC15). */
   attestation?(source: Source): Attestation | undefined
+  /** What its sender is told of a message that is not kept (HL7 v2: an ERR of severity I); nothing where absent. */
+  notKept?: string
   /** `mappings/<name>.jsonata` */
   mapping: string
   /**

@@ -3,6 +3,7 @@ import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty, practitionerParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource, segmentsNamed } from './hl7v2-source.ts'
+import { reviseMessage } from './message-revision.ts'
 import { reviseMirror } from './mirrored-task.ts'
 
 interface Appointment extends Hl7v2Source {
@@ -11,12 +12,13 @@ interface Appointment extends Hl7v2Source {
 
 type Rule = CareRule<Appointment>
 
-/** S23 and S24 are about a schedule, S25 is none, and neither has a patient. */
+/** S23 and S24 are about a schedule (flows/schedule-block), S25 is a question, and neither has a patient. */
 const triggers = [12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 26]
 
 /**
  * SIU^S12–S22 and S26: an appointment is a Task that mirrors what the scheduling system keeps. Its number (SCH-2, else
- * SCH-1) says which one a later event is about (HL7 v2.5.1 §10.4).
+ * SCH-1) says which one a later event is about (HL7 v2.5.1 §10.4). A comment that says which side speaks (NTE-2) is a
+ * Communication about it, from who asked for the appointment to who is to see the patient, or back.
  */
 export const appointment: Flow<Appointment> = {
   name: 'appointment',
@@ -29,9 +31,9 @@ export const appointment: Flow<Appointment> = {
   earlier: earlierAppointment,
   rules: [hasWhatAnAppointmentNeeds],
   mapping: 'appointment',
-  profiles: {},
-  receivers: [{ role: 'ehr', types: ['Task'] }],
-  revisions: { Task: reviseMirror },
+  profiles: { Communication: 'https://postern.health/fhir/StructureDefinition/SecureMessage' },
+  receivers: [{ role: 'ehr', types: ['Task', 'Communication'] }],
+  revisions: { Task: reviseMirror, Communication: reviseMessage },
 }
 
 function readAppointment(body: Uint8Array, context: ReadContext): Appointment {
@@ -56,8 +58,17 @@ function partiesOf({ facility, PID, SCH: [sch] }: Appointment): Party[] {
 function earlierAppointment({ facility, trigger, SCH: [sch] }: Appointment): EarlierLink[] {
   const number = [...fieldOf(sch, 2), ...fieldOf(sch, 1)][0]?._1
   if (number === undefined) return []
-  const key = { name: 'SCH-2', number: `${facility}|${number}` }
-  return [{ slot: 'appointment', type: 'Task', key, place: 'SCH-2', required: trigger === 'S17' }]
+  const link = (slot: string, type: EarlierLink['type'], name: string): EarlierLink => ({
+    slot,
+    type,
+    key: { name, number: `${facility}|${number}` },
+    place: 'SCH-2',
+  })
+  return [
+    { ...link('appointment', 'Task', 'SCH-2'), required: trigger === 'S17' },
+    link('letter-P', 'Communication', 'SCH-2-P'),
+    link('letter-L', 'Communication', 'SCH-2-L'),
+  ]
 }
 
 function hasWhatAnAppointmentNeeds({ PID, SCH }: Appointment): ReturnType<Rule> {

@@ -16,6 +16,7 @@ import { prescription } from './prescription.ts'
 import { prescriptionOrder } from './prescription-order.ts'
 import { referral } from './referral.ts'
 import { refillRequest, renewalRequest } from './renewal-request.ts'
+import { scheduleBlock } from './schedule-block.ts'
 import { secureMessage } from './secure-message.ts'
 
 /** Everything that moves through Postern. A flow knows its own source, and is asked about no other. */
@@ -39,5 +40,6 @@ export const flows = [
   patientRecord,
   patientMerge,
   appointment,
+  scheduleBlock,
   referral,
 ] as readonly Flow[]

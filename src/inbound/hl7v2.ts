@@ -1,10 +1,11 @@
 import type { Caller } from '#core/caller.ts'
-import { Failure } from '#core/failure.ts'
+import { Failure, type Issue } from '#core/failure.ts'
 import type { Flow } from '#core/flow.ts'
 import { findFlow } from '#flows/find-flow.ts'
+import { notTakenReason } from '#flows/not-taken.ts'
 import { type AckSource, acknowledgements, type Outcome } from '#formats/hl7v2/ack.ts'
 import { decodeText, encodeText } from '#formats/hl7v2/charset.ts'
-import { requireProduction } from '#formats/hl7v2/header.ts'
+import { headerOf, requireProduction } from '#formats/hl7v2/header.ts'
 import { type Message, readMessage } from '#formats/hl7v2/message.ts'
 import { messagesOf, splitPayload } from '#formats/hl7v2/payload.ts'
 import type { Intake } from '#intake/ingest.ts'
@@ -114,7 +115,8 @@ async function exchange(each: PayloadMessage, sender: Sender, options: Hl7v2Opti
   const { message } = each
   try {
     const { receipt } = await takeIn(each, sender, options)
-    if (receipt.outcome === 'purged') return acknowledgements(message, {}, options.own)
+    if (receipt.outcome === 'purged')
+      return acknowledgements(message, { warnings: notKept(message, options) }, options.own)
     let count = 0
     const controlId = () => {
       count += 1
@@ -129,14 +131,18 @@ async function exchange(each: PayloadMessage, sender: Sender, options: Hl7v2Opti
   }
 }
 
+function notKept(message: Message, { flows }: Hl7v2Options): Issue[] {
+  const text = findFlow(flows, message)?.notKept
+  return text === undefined ? [] : [{ severity: 'information', code: 'informational', text }]
+}
+
 /** The flow that takes a message in. Throws Failure `unsupported`, and what refuses messages of other kinds. */
 export function understood(message: Message, { flows }: Pick<Hl7v2Options, 'flows'>): Flow {
   requireProduction(message)
   const flow = findFlow(flows, message)
   if (!flow) {
-    throw new Failure('unsupported', [
-      { text: 'This message type is not taken in here', expression: 'MSH-9' },
-    ])
+    const { type, trigger } = headerOf(message)
+    throw new Failure('unsupported', [{ text: notTakenReason(type, trigger), expression: 'MSH-9' }])
   }
   return flow
 }

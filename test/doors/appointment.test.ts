@@ -68,6 +68,54 @@ describe('an appointment', () => {
     expect((await appointment()).status).toBe('cancelled')
   })
 
+  it('whose comments say which side speaks (NTE-2) has a message from each to the other about it', async () => {
+    const other = (text: string) => text.replaceAll('MRN-4711', 'MRN-4713')
+    expect((await send(other(fixture('appointment/with-words-of-both-sides.in.hl7')))).text).toContain(
+      'MSA|AA|',
+    )
+    const [{ resource: patient }] = (
+      await scene.platform.request('GET', '/fhir/Patient?identifier=urn:oid:2.16.840.1.113883.19.5|MRN-4713')
+    ).body.entry
+    const practice = { ...patient, managingOrganization: { reference: scene.organizations.northside } }
+    await scene.platform.request('PUT', `/fhir/Patient/${patient.id}`, practice, {
+      'if-match': `W/"${patient.meta.versionId}"`,
+    })
+    const search = async (type: string) =>
+      resourcesOf((await scene.ehr.request('GET', `/fhir/${type}?patient=Patient/${patient.id}`)).body)
+    const [task] = await search('Task')
+    expect(task.note).toEqual([{ text: 'Bring your readings' }])
+    const letters = await search('Communication')
+    const about = [{ reference: `Task/${task.id}` }]
+    expect(letters).toHaveLength(2)
+    expect(letters).toContainEqual(
+      expect.objectContaining({
+        about,
+        sender: task.requester,
+        recipient: [task.owner],
+        payload: [{ contentString: 'Interpreter needed (Igbo).\nPatient is anxious about the cuff.' }],
+      }),
+    )
+    expect(letters).toContainEqual(
+      expect.objectContaining({ about, sender: task.owner, recipient: [task.requester] }),
+    )
+    const seen = await scene.stranger.request('GET', `/fhir/Communication?patient=Patient/${patient.id}`)
+    expect(resourcesOf(seen.body)).toEqual([])
+  })
+
+  it('is not made of blocked times (S23, S24), which are understood and not kept', async () => {
+    const block = fixture('schedule-block/lunch-blocked.in.hl7')
+    for (const text of [block, block, block.replace('S23', 'S24').replace('SIU-23', 'SIU-24')]) {
+      const answer = (await send(text)).text
+      expect(answer).toContain('MSA|AA|')
+      expect(answer).toMatch(/ERR\|\|\|0\^Message accepted\^HL70357\|I\|{4}Blocked times of a schedule/)
+    }
+    expect((await appointment()).meta.versionId).toBe('3')
+    expect(await scene.clinic.store.counters()).toMatchObject({
+      'schedule-blocked': 1,
+      'schedule-unblocked': 1,
+    })
+  })
+
   it.each([
     ['of another patient', (text: string) => text.replace('MRN-4711', 'MRN-4712'), 'AR', 'SCH^1^2'],
     [
@@ -78,10 +126,10 @@ describe('an appointment', () => {
     ],
     ['without number', () => fixture('appointment/bad-no-number.in.hl7'), 'AE', 'SCH^1^2'],
     [
-      'about a schedule and no patient',
-      (text: string) => text.replace('SIU^S15', 'SIU^S23'),
+      'as a question for a schedule',
+      (text: string) => text.replace('SIU^S15', 'SIU^S25'),
       'AR',
-      'MSH^1^9',
+      'MSH^1^9|200^Unsupported message type^HL70357|E||||No schedule is kept here',
     ],
   ])('%s is refused with the place', async (_case, change, code, place) => {
     const { text } = await send(

@@ -207,7 +207,13 @@ describe('what happens to a document after its first message', () => {
   })
 
   it.each([
-    ['T01', 'DOC-82', '|||||DI||UN', 'AR', 'MSH^1^9'],
+    [
+      'T01',
+      'DOC-82',
+      '|||||DI||UN',
+      'AR',
+      'MSH^1^9|200^Unsupported message type^HL70357|E||||A document without its content',
+    ],
     ['T05', 'DOC-82', '|DOC-82||||DI||UN', 'AR', 'MSH^1^9'],
     ['T03', 'DOC-99', '|||||LA||AV', 'AE', 'TXA^1^12'],
     ['T03', 'DOC-82', '', 'AE', 'TXA^1^17'],

@@ -138,6 +138,7 @@ interface AckError {
 }
 
 const names: Record<string, string> = {
+  0: 'Message accepted',
   100: 'Segment sequence error',
   101: 'Required field missing',
   102: 'Data type error',
@@ -169,7 +170,9 @@ const codes: Record<string, string> = {
 
 function describe(issue: Issue, failure: Failure | undefined): AckError {
   const place = issue.code === 'required' ? '' : (issue.expression ?? '')
-  const code = codes[place] ?? codes[issue.code ?? ''] ?? codes[failure?.kind ?? ''] ?? '207'
+  // Of what is taken nothing is an error, whatever there is to say about it.
+  const other = failure ? '207' : '0'
+  const code = codes[place] ?? codes[issue.code ?? ''] ?? codes[failure?.kind ?? ''] ?? other
   const severity = issue.severity === 'warning' ? 'W' : issue.severity === 'information' ? 'I' : 'E'
   return {
     location: locationOf(issue.expression ?? ''),
