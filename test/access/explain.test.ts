@@ -1,7 +1,6 @@
-import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Reference } from '#core/resource.ts'
+import { postern } from '../doors/command-line.ts'
 import { fixture, made, openScene, placesIn, resourcesOf, type Scene } from '../doors/scene.ts'
 import type { TestClient } from '../open-clinic.ts'
 
@@ -163,23 +162,15 @@ describe('anybody else who asks why', () => {
   })
 })
 
-function postern(...parameters: string[]): { code: number | null; stdout: string } {
-  const commandLine = fileURLToPath(new URL('../../src/postern.ts', import.meta.url))
-  const env = { ...process.env, POSTERN_DATA: scene.clinic.folder, POSTERN_CLINIC: 'test' }
-  const { status, stdout } = spawnSync(process.execPath, [commandLine, ...parameters], {
-    env,
-    encoding: 'utf8',
-  })
-  return { code: status, stdout }
-}
-
 describe('postern consent explain', () => {
+  const run = (...parameters: string[]) => postern(scene.clinic.folder, ...parameters)
+
   it('says the same on the command line', async () => {
-    const { code, stdout } = postern('--json', 'consent', 'explain', 'ehr', message)
+    const { code, stdout } = await run('--json', 'consent', 'explain', 'ehr', message)
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toEqual((await ask(officer, 'ehr', message)).body)
-    const refused = postern('consent', 'explain', 'stranger', message)
+    const refused = await run('consent', 'explain', 'stranger', message)
     expect(refused.stdout).toContain(`stranger may not read ${message} for TREAT`)
-    expect(postern('consent', 'explain', 'ehr', 'Patient/none').code).toBe(1)
+    expect((await run('consent', 'explain', 'ehr', 'Patient/none')).code).toBe(1)
   })
 })

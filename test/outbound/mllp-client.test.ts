@@ -166,7 +166,7 @@ it('a connection on which nothing is sent is closed after a while', async () => 
   const { seen, port } = await counting(1)
   const sending = clientFor(port, {}, { idleMs: 30 })
   await sending('A1')
-  await vi.waitFor(() => expect(seen.sockets[0]?.destroyed).toBe(true))
+  await vi.waitFor(() => expect(seen.sockets[0]?.destroyed).toBe(true), { timeout: 10_000 })
   expect((await sending('A2')).code).toBe('AA')
 })
 
