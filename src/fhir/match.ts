@@ -30,6 +30,7 @@ const forms: Record<Segment, RegExp> = {
   _search: /^_search$/,
   $validate: /^\$validate$/,
   $everything: /^\$everything$/,
+  $translate: /^\$translate$/,
   $status: /^\$status$/,
   $events: /^\$events$/,
   $signable: /^\$signable$/,

@@ -59,7 +59,8 @@ function templateOf({ path }: Route, type: string): string {
 function routed(route: Route, type: string): object {
   const isSearch = route.kind === 'search'
   const conditional = route.path.length === 1 && ['PUT', 'PATCH', 'DELETE'].includes(route.method)
-  const asked = (isSearch && route.method === 'GET') || conditional ? parametersOf(type) : []
+  const isQuery = (isSearch && route.method === 'GET') || conditional
+  const asked = isQuery ? parametersOf(type) : (route.query ?? []).map((name) => parameter(name, 'operation'))
   const words = route.operation
     ? `$${route.operation.name}`
     : `${conditional ? 'conditional ' : ''}${verbOf(route)}`
@@ -91,6 +92,7 @@ function answerOf(route: Route, type: string): object {
 /** Operations that answer something else than a Bundle. */
 const operationAnswers: Readonly<Record<string, string>> = {
   validate: 'OperationOutcome',
+  translate: 'Parameters',
   signable: 'Parameters',
   sign: 'MedicationRequest',
 }
@@ -143,7 +145,11 @@ function parametersOf(type: string): Parameter[] {
       kind: 'control' as const,
     })),
   ]
-  return all.map(({ name, kind }) => ({ name, in: 'query', description: kind, schema: { type: 'string' } }))
+  return all.map(({ name, kind }) => parameter(name, kind))
+}
+
+function parameter(name: string, description: string): Parameter {
+  return { name, in: 'query', description, schema: { type: 'string' } }
 }
 
 function operationOf(tag: string, method: string, path: string, query: readonly Parameter[] = []): object {

@@ -15,6 +15,8 @@ import { requireSearch, searchByGet, searchByPost } from './search/search.ts'
 import { sign } from './signing/sign.ts'
 import { signable } from './signing/signable.ts'
 import { subscriptionEvents, subscriptionState } from './subscription/status.ts'
+import { translateQuery } from './translation/asked.ts'
+import { requireTranslate, translate } from './translation/translate.ts'
 import { update } from './update.ts'
 import { validate } from './validate.ts'
 import { vread } from './vread.ts'
@@ -28,6 +30,7 @@ export type Segment =
   | '_search'
   | '$validate'
   | '$everything'
+  | '$translate'
   | '$status'
   | '$events'
   | '$signable'
@@ -45,6 +48,8 @@ export interface Route {
   requireAsked?(call: Call): void | Promise<void>
   /** An operation, and its definition. */
   operation?: { name: string; definition: string }
+  /** What the operation takes in the address. */
+  query?: readonly string[]
   /** Where it is served; every type where not given. */
   types?: readonly string[]
   /** Asked about what is sent along: served for types too of which nothing is stored. */
@@ -131,6 +136,20 @@ export const routes: readonly Route[] = [
       operation: eventsOperation,
     },
   ]),
+  ...([['[type]'], ['[type]', '[id]']] as const).flatMap((place) =>
+    (['GET', 'POST'] as const).map(
+      (method): Route => ({
+        method,
+        path: [...place, '$translate'],
+        kind: 'read',
+        interact: translate,
+        requireAsked: requireTranslate,
+        operation: { name: 'translate', definition: `${definitions}/ConceptMap-translate` },
+        query: method === 'GET' ? translateQuery : [],
+        types: ['ConceptMap'],
+      }),
+    ),
+  ),
   {
     method: 'GET',
     path: ['[type]', '[id]', '$signable'],

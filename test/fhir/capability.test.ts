@@ -173,6 +173,7 @@ describe('the CapabilityStatement', () => {
         ['export', 'GET', type === 'Group' ? `${type}/walk/$export` : `${type}/$export`],
         ['status', 'GET', `${type}/walk/$status`],
         ['events', 'GET', `${type}/walk/$events`],
+        ['translate', 'GET', `${type}/$translate?code=PO`],
         ['match', 'POST', `${type}/$match`, {}],
         ['meta', 'GET', `${type}/walk/$meta`],
         ['lastn', 'GET', `${type}/$lastn`],

@@ -37,6 +37,8 @@ interface Policy {
 
 export interface Settings {
   access?: (store: Store, clock: Clock) => Access
+  /** Code tables beside those of the folder, by name. */
+  conceptMaps?: Readonly<Record<string, unknown>>
   base?: string
 }
 
@@ -77,6 +79,8 @@ export async function openFhir(settings: Settings = {}): Promise<OpenFhir> {
     },
   }
   const ids = { random: () => randomUUID() }
+  const conceptMaps = new Map([...artifacts.conceptMaps, ...Object.entries(settings.conceptMaps ?? {})])
+  const inForce = { ...artifacts, conceptMaps }
   const box = await opened.vault.box('clinic')
   const fhir = createFhir({
     store: opened.store,
@@ -87,7 +91,7 @@ export async function openFhir(settings: Settings = {}): Promise<OpenFhir> {
     ids,
     deriveId: opened.vault.deriveId,
     callerOf: async () => undefined,
-    artifacts: async () => artifacts,
+    artifacts: async () => inForce,
     cursorKey: {
       seal: (text) => Buffer.from(box.seal(text, 'cursor')).toString('base64url'),
       open: (text) => box.open(new Uint8Array(Buffer.from(text, 'base64url')), 'cursor'),
