@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLeafMaker } from '#audit/leaf.ts'
 import type { Store, Vault } from '#core/ports.ts'
+import type { Driver } from '#store/driver.ts'
 import { openSqlite } from '#store/sqlite.ts'
 import { createStore } from '#store/store.ts'
 import { openFileKeyring } from '#vault/file-keyring.ts'
@@ -18,11 +19,15 @@ export interface OpenStore {
   close(): Promise<void>
 }
 
-/** A real SQLite store in a folder of its own. */
-export async function openStore(folder = mkdtempSync(join(tmpdir(), 'postern-test-'))): Promise<OpenStore> {
+/** A real SQLite store in a folder of its own; `between` stands between it and its database. */
+export async function openStore(
+  folder = mkdtempSync(join(tmpdir(), 'postern-test-')),
+  between: (driver: Driver) => Driver = (driver) => driver,
+): Promise<OpenStore> {
   const keys = openSqliteKeyStore(join(folder, 'keys.db'))
   const vault = await createVault({ clinic: 'test', keyring: openFileKeyring(join(folder, 'keyring')), keys })
-  const store = createStore({ driver: openSqlite(join(folder, 'data.db')), vault, leaves: createLeafMaker() })
+  const driver = between(openSqlite(join(folder, 'data.db')))
+  const store = createStore({ driver, vault, leaves: createLeafMaker() })
   return {
     store,
     vault,

@@ -87,6 +87,8 @@ export const shapes: Record<Act['kind'], Shape> = {
   },
   // BALP has none; it is an update that a person answers for.
   sign: { ...written, subtype: coding('lifecycle', 'attest'), action: 'U' },
+  // Nor for this: what was given out before was looked at. The lifecycle's word for it.
+  view: { ...read, subtype: coding('lifecycle', 'access'), action: 'R' },
   delete: {
     ...written,
     subtype: coding('interaction', 'delete'),

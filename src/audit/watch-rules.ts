@@ -56,5 +56,11 @@ export const watchRules: readonly WatchRule[] = [
     kinds: ['110129'],
     words: 'client ',
   },
+  {
+    name: 'signed-unseen',
+    title: 'A repeat was signed although not all that came in had been seen',
+    kinds: ['attest'],
+    words: 'signed unseen',
+  },
   { name: 'key-change', title: 'A wrapping key was added or retired', kinds: ['110129'], words: 'key ' },
 ]

@@ -1,4 +1,4 @@
-import type { Caller } from '#core/caller.ts'
+import { type Caller, sessionOf } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 
 /** After this long without a request a person's session is over, whatever its token says (J12, ACC16). */
@@ -19,9 +19,9 @@ export function createIdleWatch(now: () => number): IdleWatch {
   const lastUse = new Map<string, number>()
 
   return {
-    use({ clientId, signIn }, issued) {
-      if (!signIn) return
-      const session = `${clientId} ${signIn.at}`
+    use(caller, issued) {
+      const session = sessionOf(caller)
+      if (session === undefined) return
       const last = lastUse.get(session) ?? issued * 1000
       if (now() - last > idleMs) {
         throw new Failure('unauthenticated', 'Nothing was asked for a quarter of an hour: sign in again')

@@ -12,19 +12,30 @@ export interface SignerJwk {
 /** The one algorithm that a key is used with (RFC 7518 §3.4); the signature has no say in it. */
 const algorithms = { 'P-256': 'ES256', 'P-384': 'ES384' } as const
 
-const maxLength = 1_000
+/** Of a person of several merged records it names each of them. */
+const maxLength = 3_000
 
-/** The `kid` of a detached signature. Throws Failure `invalid` for what is not one that is taken here. */
-export function readDetached(signature: string): { kid: string } {
+/** What the header of a detached signature says, which the signature covers too. */
+export interface DetachedHeader {
+  kid: string
+  /** Up to where the signer had seen what came in for the patient (care/ledger-reading). */
+  seenThrough?: string
+}
+
+/** Reads the header of a detached signature. Throws Failure `invalid` for what is not one that is taken here. */
+export function readDetached(signature: string): DetachedHeader {
   const [header = '', payload, mark, more] = signature.length > maxLength ? [] : signature.split('.')
   if (payload !== '' || !mark || more !== undefined)
     throw notTaken('is not a detached JWS (header..signature)')
   const read = headerOf(header)
   // RFC 7515 §4.1: nothing that changes what is verified (crit, b64), and no key of the sender's own choice.
-  const unknown = Object.keys(read).filter((name) => !['alg', 'kid', 'typ'].includes(name))
-  if (unknown.length > 0) throw notTaken('has a header with more than alg, kid and typ')
+  const unknown = Object.keys(read).filter((name) => !['alg', 'kid', 'typ', 'seenThrough'].includes(name))
+  if (unknown.length > 0) throw notTaken('has a header with more than alg, kid, typ and seenThrough')
   if (typeof read.kid !== 'string' || read.kid === '') throw notTaken('has no kid in its header')
-  return { kid: read.kid }
+  const { kid, seenThrough } = read
+  if (seenThrough !== undefined && typeof seenThrough !== 'string')
+    throw notTaken('has a seenThrough that is no text')
+  return { kid, ...(seenThrough === undefined ? {} : { seenThrough }) }
 }
 
 /** Whether a detached JWS (RFC 7515 appendix F) is this key's over this text. */

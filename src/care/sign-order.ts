@@ -1,12 +1,14 @@
 import type { MedicationRequest, Task } from 'fhir/r4'
 import type { Caller, SignIn } from '#core/caller.ts'
-import type { Nonce, ResourceWrite } from '#core/commit.ts'
+import type { CommitUnit, Nonce, ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import { Failure } from '#core/failure.ts'
 import type { Identified, Reference } from '#core/resource.ts'
 import { isOpenAbort, openCancel } from './cancel.ts'
 import { type CarePorts, type Consequences, changed, made } from './change.ts'
-import { isSignedBy, readDetached } from './detached-signature.ts'
+import { type DetachedHeader, isSignedBy, readDetached } from './detached-signature.ts'
+import type { EvidencePorts } from './evidence.ts'
+import { type Evidence, evidenceUnit, type Override, requireEvidence } from './evidence-gate.ts'
 import { holderTask } from './holder-task.ts'
 import { moverOf } from './mover.ts'
 import { findOrder, seenNonce, tasksOf } from './order-file.ts'
@@ -28,19 +30,30 @@ export interface Signing extends SigningMoment {
   order: Order
   /** Detached JWS over care/order-signature `signedText`. */
   signature: string
+  /** A repeat is signed although something was not seen (R28). */
+  override?: Override | undefined
+}
+
+/** All that a signature comes to, and what it rests on. */
+export interface Signed extends Consequences, Pick<CommitUnit, 'ledger' | 'expects'> {
+  evidence: Evidence
 }
 
 /**
  * A prescriber's signature puts an order in force (R18): the order itself, unchanged but for its status, the record of
- * the signature, the Task for the pharmacy that it names and what goes out to it, and the end of the order that it
- * replaces (R20), all of it one commit. Throws Failure `forbidden`, `unauthenticated` where the person has to sign in
- * anew, or `invalid`.
+ * the signature and of what its signer had seen, the Task for the pharmacy that it names and what goes out to it, and the
+ * end of the order that it replaces (R20), all of it one commit (R25). Throws Failure `forbidden`, `unauthenticated` where
+ * the person has to sign in anew, `invalid`, or `conflict` where a repeat was not seen whole (care/evidence-gate).
  */
-export async function signedConsequences(ports: CarePorts, signing: Signing): Promise<Consequences> {
-  const { caller, order, at } = signing
+export async function signedConsequences(
+  ports: CarePorts & EvidencePorts,
+  signing: Signing,
+): Promise<Signed> {
+  const { caller, order, at, override } = signing
   const { person } = requireSigner(caller, order, at)
   await requireSignable(ports, order, signing)
-  const text = await requireSignature(ports, signing, person)
+  const { text, seenThrough } = await requireSignature(ports, signing, person)
+  const evidence = await requireEvidence(ports, { caller, person, order, seenThrough, override })
   const facts = {
     reason: false,
     proposal: false,
@@ -58,13 +71,23 @@ export async function signedConsequences(ports: CarePorts, signing: Signing): Pr
     organization,
     signature: signing.signature,
     text,
+    evidence,
     at,
   })
+  const recorded = made(record, at)
   const holder = order.dispenseRequest?.performer?.reference as Reference
   const task = holderTask(ports, { code: 'fulfill', order, holder, requester: person, at })
   const prior = await endOfPrior(ports, order, person, at)
-  const writes = [result, made(record, at), task, ...prior.writes]
-  return { result, writes, deliveries: await deliveriesOf(ports, writes), nonces: prior.nonces }
+  const writes = [result, recorded, task, ...prior.writes]
+  const signed = { person, order: result.resource, record: recorded.resource, at }
+  return {
+    result,
+    writes,
+    deliveries: await deliveriesOf(ports, writes),
+    nonces: prior.nonces,
+    evidence,
+    ...(await evidenceUnit(ports, evidence, signed)),
+  }
 }
 
 function requireSigner({ role, signIn, breakGlass }: Caller, order: Order, at: number): SignIn {
@@ -79,15 +102,15 @@ function requireSigner({ role, signIn, breakGlass }: Caller, order: Order, at: n
   return signIn
 }
 
-/** The text that was signed. Each way in which a signature is none has a code of its own (R21). */
+/** What was signed: the text, and what the header says. Each way in which a signature is none has a code of its own (R21). */
 async function requireSignature(
   ports: CarePorts,
   { order, signature, at }: Signing,
   person: Reference,
-): Promise<string> {
+): Promise<DetachedHeader & { text: string }> {
   const text = signedText(order)
-  const { kid } = readDetached(signature)
-  const key = keyInForce(await findSigner(ports.store, person), kid, at)
+  const header = readDetached(signature)
+  const key = keyInForce(await findSigner(ports.store, person), header.kid, at)
   if (!key)
     throw refused(
       'invalid',
@@ -100,7 +123,7 @@ async function requireSignature(
       'signature-invalid',
       'The signature is not one of this key over the bytes of $signable.',
     )
-  return text
+  return { ...header, text }
 }
 
 const replaced = {

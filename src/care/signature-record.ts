@@ -1,4 +1,4 @@
-import type { MedicationRequest, Provenance, Signature } from 'fhir/r4'
+import type { CodeableConcept, MedicationRequest, Provenance, ProvenanceEntity, Signature } from 'fhir/r4'
 import type { Store } from '#core/ports.ts'
 import {
   type Identified,
@@ -28,9 +28,13 @@ export interface SignedFacts {
   /** Detached JWS, and the text it is over. */
   signature: string
   text: string
+  /** What the signer had seen by then, and why it was signed where that was not all (care/evidence-gate). */
+  evidence: { named: ProvenanceEntity[]; reason?: CodeableConcept }
   /** Milliseconds since the epoch. */
   at: number
 }
+
+const evidencePolicy = 'https://postern.health/evidence-rule/1'
 
 /**
  * Who signed which version, with the signature and exactly the bytes that it is over (R19): they are compared with what
@@ -38,6 +42,7 @@ export interface SignedFacts {
  */
 export function signatureRecord(facts: SignedFacts): Identified<Provenance> {
   const { id, order, prescriber, organization, signature, text } = facts
+  const { named, reason } = facts.evidence
   const when = new Date(facts.at).toISOString()
   const patient = order.subject.reference
   return {
@@ -46,7 +51,8 @@ export function signatureRecord(facts: SignedFacts): Identified<Provenance> {
     target: [{ reference: versionReferenceTo(order) }, ...(patient ? [{ reference: patient }] : [])],
     occurredDateTime: when,
     recorded: when,
-    policy: [`https://postern.health/order-form/${orderForm}`],
+    policy: [`https://postern.health/order-form/${orderForm}`, ...(named.length > 0 ? [evidencePolicy] : [])],
+    ...(reason ? { reason: [reason] } : {}),
     activity: {
       coding: [
         {
@@ -67,6 +73,7 @@ export function signatureRecord(facts: SignedFacts): Identified<Provenance> {
         ...(organization ? { onBehalfOf: { reference: organization } } : {}),
       },
     ],
+    ...(named.length > 0 ? { entity: named } : {}),
     signature: [
       {
         extension: [{ url: signedBytes, valueBase64Binary: base64Of(text) }],

@@ -7,6 +7,7 @@ export interface Act {
     | Interaction
     | 'ingest'
     | 'sign'
+    | 'view'
     | 'token'
     | 'sign-in'
     | 'sign-out'

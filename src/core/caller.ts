@@ -50,6 +50,11 @@ export interface SignIn {
   factors: 1 | 2
 }
 
+/** Names one sign-in of one person at one application; undefined for systems. */
+export function sessionOf({ clientId, signIn }: Caller): string | undefined {
+  return signIn && `${clientId} ${signIn.at}`
+}
+
 export interface BreakGlass {
   patient: Reference
 }

@@ -35,6 +35,8 @@ export interface Issue {
   text: string
   /** FHIRPath of the element, or `SEG-n` for HL7 v2. */
   expression?: string
+  /** `Type/id/_history/version` of what it is about, where somebody has to look at it. */
+  about?: string
 }
 
 export class Failure extends Error {

@@ -10,6 +10,8 @@ export interface DoorRequest {
   body: Uint8Array
   caller: Caller
   requestId: string
+  /** One of several in a Bundle. */
+  part?: true
 }
 
 export interface DoorResponse {

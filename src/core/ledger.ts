@@ -112,9 +112,9 @@ export function isEvidence(resource: Resource): boolean {
   return resource.resourceType !== 'Communication' || !isToPatient(resource)
 }
 
-const evidenceTypes: readonly string[] = ['Communication', 'QuestionnaireResponse']
+export const evidenceTypes: readonly string[] = ['Communication', 'QuestionnaireResponse']
 
-function isEvidenceType(type: string): boolean {
+export function isEvidenceType(type: string): boolean {
   return evidenceTypes.includes(type)
 }
 

@@ -1,6 +1,6 @@
 import type { Audit, AuditEntry } from '#core/act.ts'
 import type { Caller, Interaction } from '#core/caller.ts'
-import type { NewDelivery, Nonce, ResourceWrite } from '#core/commit.ts'
+import type { CommitUnit, NewDelivery, Nonce, ResourceWrite } from '#core/commit.ts'
 import type { Access } from '#core/decision.ts'
 import type { ExportTold, StoredExport } from '#core/export.ts'
 import type { Issue } from '#core/failure.ts'
@@ -58,7 +58,7 @@ export interface Call {
 }
 
 /** What an interaction wants to answer, and to have stored before it does. */
-export interface Answer {
+export interface Answer extends Pick<CommitUnit, 'ledger' | 'expects' | 'remembered'> {
   response: DoorResponse
   writes?: ResourceWrite[]
   /** What is to go out because of it. */

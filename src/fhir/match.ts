@@ -35,6 +35,7 @@ const forms: Record<Segment, RegExp> = {
   $events: /^\$events$/,
   $signable: /^\$signable$/,
   $sign: /^\$sign$/,
+  $viewed: /^\$viewed$/,
 }
 
 function fits(path: readonly Segment[], parts: readonly string[]): boolean {

@@ -23,8 +23,9 @@ export async function answerOnRecord(
     const matched = matchRoute(request, types)
     kind = matched.route.act ?? matched.route.kind
     const answer = await interact(ports, request, matched, trail)
+    const said = () => (trail.words === undefined ? {} : { outcomeText: trail.words })
     return await committed(ports, answer, (more) => [
-      ...auditOf(ports, request, trail, { kind, outcome: 'success' }),
+      ...auditOf(ports, request, trail, { kind, outcome: 'success', ...said() }),
       ...more,
     ])
   } catch (cause) {

@@ -3,6 +3,7 @@ import type { Stored } from '#core/ports.ts'
 import type { Answer, Call } from './call.ts'
 import { notModified, shownResponse } from './respond.ts'
 import { absent, requireDeletedVisible, requireVisible } from './show.ts'
+import { rememberedOf } from './signing/given.ts'
 
 /** https://hl7.org/fhir/R4/http.html#read, with conditional read */
 export async function read(call: Call): Promise<Answer> {
@@ -14,7 +15,7 @@ export async function read(call: Call): Promise<Answer> {
   }
   const shown = await requireVisible(call, stored)
   if (isUnchanged(call, stored)) return { response: notModified(stored) }
-  return { response: shownResponse(call, shown) }
+  return { response: shownResponse(call, shown), ...rememberedOf(call, shown) }
 }
 
 /** If-None-Match decides where it is sent; If-Modified-Since, in whole seconds, only without it (RFC 9110 §13.2.2). */

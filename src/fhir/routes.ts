@@ -14,6 +14,7 @@ import { read } from './read.ts'
 import { requireSearch, searchByGet, searchByPost } from './search/search.ts'
 import { sign } from './signing/sign.ts'
 import { signable } from './signing/signable.ts'
+import { viewed } from './signing/viewed.ts'
 import { subscriptionEvents, subscriptionState } from './subscription/status.ts'
 import { translateQuery } from './translation/asked.ts'
 import { requireTranslate, translate } from './translation/translate.ts'
@@ -35,6 +36,7 @@ export type Segment =
   | '$events'
   | '$signable'
   | '$sign'
+  | '$viewed'
 
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -167,6 +169,15 @@ export const routes: readonly Route[] = [
     interact: sign,
     operation: { name: 'sign', definition: `${ours}/MedicationRequest-sign` },
     types: ['MedicationRequest'],
+  },
+  {
+    method: 'POST',
+    path: ['[type]', '$viewed'],
+    kind: 'read',
+    act: 'view',
+    interact: viewed,
+    operation: { name: 'viewed', definition: `${ours}/Communication-viewed` },
+    types: ['Communication'],
   },
   { method: 'DELETE', path: ['[type]', '[id]'], kind: 'delete', interact: deleteResource },
 ]

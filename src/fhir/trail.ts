@@ -11,6 +11,8 @@ export interface Trail {
   reasons: Set<string>
   /** A search, as it was asked. */
   query?: string
+  /** What else is told of a success, in words without patient data. */
+  words?: string
   /** Something was refused by decision, whatever the answer looked like from outside. */
   denied: boolean
 }

@@ -2,6 +2,7 @@ import { Failure } from '#core/failure.ts'
 import type { Answer, Call } from './call.ts'
 import { shownResponse } from './respond.ts'
 import { absent, requireDeletedVisible, requireVisible } from './show.ts'
+import { rememberedOf } from './signing/given.ts'
 
 /** https://hl7.org/fhir/R4/http.html#vread */
 export async function vread(call: Call): Promise<Answer> {
@@ -14,5 +15,5 @@ export async function vread(call: Call): Promise<Answer> {
     throw new Failure('gone', 'This version is a deletion.')
   }
   const shown = await requireVisible(call, stored)
-  return { response: shownResponse(call, shown) }
+  return { response: shownResponse(call, shown), ...rememberedOf(call, shown) }
 }

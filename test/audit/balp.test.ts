@@ -73,6 +73,7 @@ const kinds: Record<Act['kind'], Act> = {
     kind: 'sign',
     entities: ['MedicationRequest/m1/_history/2', 'Provenance/v1/_history/1', 'Task/t1/_history/1'],
   },
+  view: { ...base, kind: 'view', entities: ['Communication/c1'] },
   ingest: {
     ...base,
     kind: 'ingest',

@@ -1,25 +1,20 @@
-import { createHash } from 'node:crypto'
-import { CompactSign, exportJWK, generateKeyPair } from 'jose'
+import { exportJWK, generateKeyPair } from 'jose'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { Reference } from '#core/resource.ts'
-import type { Answer } from '../open-clinic.ts'
 import { type Pharmacy, startPharmacy } from '../peers/pharmacy.ts'
-import { openIdentityProvider, type TestPerson } from '../people.ts'
+import type { TestPerson } from '../people.ts'
 import { fieldsOf } from './mllp-socket.ts'
-import { message, openScene, placesIn, resourcesOf, type Scene } from './scene.ts'
+import { resourcesOf, type Scene } from './scene.ts'
+import { codesOf, jwkOf, openSigningScene, type SigningScene } from './signing-scene.ts'
 
 /** A prescriber signs a draft, and what was signed leaves for the pharmacy (R18–R23). */
+let signing: SigningScene
 let scene: Scene
 let peer: Pharmacy
 let doctor: TestPerson
-let doctorAt: (changes: Record<string, unknown>) => Promise<TestPerson>
-let brandt: Reference
-let operators: TestPerson[]
-let key: CryptoKey
-let thumbprint = ''
 
 beforeAll(async () => {
-  scene = await openScene()
+  signing = await openSigningScene()
+  ;({ scene, doctor } = signing)
   peer = await startPharmacy()
   await scene.destination({
     id: 'main-street',
@@ -35,119 +30,15 @@ beforeAll(async () => {
       receiving: { application: 'DISPENSE', facility: 'MAIN' },
     },
   })
-  const login = await openIdentityProvider(scene.clinic, {
-    organization: scene.organizations.northside,
-    role: {
-      claim: 'roles',
-      values: [
-        ['physician', 'prescriber'],
-        ['nurse', 'clinician'],
-        ['operator', 'operator'],
-      ],
-    },
-  })
-  const practitioner = (family: string) =>
-    scene.platform
-      .request('POST', '/fhir/Practitioner', {
-        resourceType: 'Practitioner',
-        active: true,
-        name: [{ family }],
-      })
-      .then(({ body }): Reference => `Practitioner/${body.id}`)
-  operators = await Promise.all(
-    ['First', 'Second'].map(async (name) => login.person(await practitioner(name), 'operator')),
-  )
-  const { parties } = (await draft('first')).receipt
-  brandt = parties.requester ?? parties.prescriber
-  expect(brandt).toMatch(/^Practitioner\//)
-  doctorAt = (changes) => login.person(brandt, 'physician', changes)
-  doctor = await doctorAt({})
-  const pair = await generateKeyPair('ES256', { extractable: true })
-  key = pair.privateKey
-  thumbprint = await grant(pair.publicKey)
 })
 afterAll(async () => {
   await scene.clinic.close()
   await peer.close()
 })
 
-async function jwkOf(publicKey: CryptoKey) {
-  const { kty, crv, x, y } = await exportJWK(publicKey)
-  return { kty, crv, x, y }
-}
-
-/** Two operators grant a key; resolves with its thumbprint. */
-async function grant(publicKey: CryptoKey): Promise<string> {
-  const [first, second] = operators
-  const proposed = await first?.request('POST', '/signers', { person: brandt, jwk: await jwkOf(publicKey) })
-  expect(proposed?.status, proposed?.text).toBe(201)
-  const print = proposed?.body.keys.at(-1).thumbprint
-  const approved = await second?.request('POST', `/signers/${brandt.split('/')[1]}/keys/${print}/$approve`)
-  expect(approved?.status, approved?.text).toBe(200)
-  return print
-}
-
-async function draft(id: string, changes: object = {}) {
-  const body = JSON.stringify(
-    message('prescription/active-attested.in.json', {
-      id,
-      group: `group-${id}`,
-      attestation: undefined,
-      priorPrescription: undefined,
-      validity: undefined,
-      ...changes,
-    }),
-  ).replace('"dose":{"value":0.5,', '"dose":{"value":0.50,')
-  const answer = await scene.platform.request('POST', '/ingest/prescriptions', body)
-  expect(answer.status, answer.text).toBe(201)
-  const [order = ''] = placesIn(answer.body, 'MedicationRequest')
-  return { order, receipt: answer.body }
-}
-
-interface SigningOf {
-  by?: TestPerson
-  privateKey?: CryptoKey
-  kid?: string
-  version?: string
-  alter?(bytes: Uint8Array): Uint8Array
-}
-
-async function signatureOf(bytes: Uint8Array, { privateKey = key, kid = thumbprint }: SigningOf = {}) {
-  const jws = await new CompactSign(bytes).setProtectedHeader({ alg: 'ES256', kid }).sign(privateKey)
-  return jws.replace(/\..*\./, '..')
-}
-
-/** Reads what is to be signed, signs it, and hands the signature in. */
-async function sign(order: string, options: SigningOf = {}): Promise<Answer> {
-  const bytes = await bytesOf(order)
-  const signature = await signatureOf(options.alter?.(bytes) ?? bytes, options)
-  return handIn(order, signature, options)
-}
-
-async function bytesOf(order: string): Promise<Uint8Array> {
-  const asked = await doctor.request('GET', `/fhir/${order}/$signable`)
-  expect(asked.status, asked.text).toBe(200)
-  const bytes = new Uint8Array(Buffer.from(named(asked, 'bytes').valueBase64Binary, 'base64'))
-  expect(named(asked, 'sha256').valueString).toBe(createHash('sha256').update(bytes).digest('hex'))
-  return bytes
-}
-
-function handIn(order: string, signature: string, { by = doctor, version = 'W/"1"' }: SigningOf = {}) {
-  const body = { resourceType: 'Parameters', parameter: [{ name: 'signature', valueString: signature }] }
-  return by.request('POST', `/fhir/${order}/$sign`, body, {
-    ...(version ? { 'if-match': version } : {}),
-    prefer: 'return=representation',
-  })
-}
-
-const named = (answer: Answer, name: string) =>
-  answer.body.parameter.find((each: { name: string }) => each.name === name)
-
-/** The codes of a refusal. */
-const codesOf = (answer: Answer): string[] =>
-  answer.body.issue.map(
-    (issue: { details?: { coding: { code: string }[] } }) => issue.details?.coding[0]?.code,
-  )
+const draft: SigningScene['draft'] = (...asked) => signing.draft(...asked)
+const sign: SigningScene['sign'] = (...asked) => signing.sign(...asked)
+const handIn: SigningScene['handIn'] = (...asked) => signing.handIn(...asked)
 
 const statusOf = async (order: string) => (await scene.ehr.request('GET', `/fhir/${order}`)).body.status
 const tasksOf = async (order: string, code: string) =>
@@ -169,8 +60,11 @@ describe('a draft that is signed', () => {
     const records = await scene.ehr.request('GET', `/fhir/Provenance?target=${order}`)
     const record = resourcesOf(records.body).find((each) => each.signature)
     expect(record.target).toContainEqual({ reference: `${order}/_history/2` })
-    expect(record.agent[0].who).toEqual({ reference: brandt })
-    expect(record.signature[0]).toMatchObject({ sigFormat: 'application/jose', who: { reference: brandt } })
+    expect(record.agent[0].who).toEqual({ reference: signing.brandt })
+    expect(record.signature[0]).toMatchObject({
+      sigFormat: 'application/jose',
+      who: { reference: signing.brandt },
+    })
     const [task] = await tasksOf(order, 'fulfill')
     expect(task).toMatchObject({ status: 'requested', owner: { reference: scene.organizations.mainStreet } })
     const number = content.identifier[0].value
@@ -193,7 +87,7 @@ describe('a draft that is signed', () => {
 
   it('is signed once, however many try at once', async () => {
     const { order } = await draft('raced')
-    const signature = await signatureOf(await bytesOf(order))
+    const signature = await signing.signatureOf(await signing.signable(order))
     const answers = await Promise.all(Array.from({ length: 50 }, () => handIn(order, signature)))
     expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(49).fill(412)])
     expect(await tasksOf(order, 'fulfill')).toHaveLength(1)
@@ -219,7 +113,7 @@ describe('nobody signs', () => {
       })
       other.fhirUser = `Practitioner/${made.body.id}`
     }
-    const by = await doctorAt(other)
+    const by = await signing.doctorAt(other)
     const answer = await sign(order, { by })
     // A colleague of the same clinic sees the order, and may not sign it.
     expect([expected, changes.fhirUser ? 403 : expected]).toContain(answer.status)
@@ -390,7 +284,8 @@ describe('the right to sign', () => {
   it('takes two operators, neither of them the prescriber, and one to end it', async () => {
     const pair = await generateKeyPair('ES256', { extractable: true })
     const jwk = await jwkOf(pair.publicKey)
-    const [first, second] = operators as [TestPerson, TestPerson]
+    const { brandt, operators } = signing
+    const [first, second] = operators
     for (const by of [scene.platform, scene.ehr, doctor])
       expect((await by.request('POST', '/signers', { person: brandt, jwk })).status).toBe(403)
     const proposed = await first.request('POST', '/signers', { person: brandt, jwk })
@@ -411,7 +306,8 @@ describe('the right to sign', () => {
   })
 
   it('is given to no private, weak or published key', async () => {
-    const [first] = operators as [TestPerson, TestPerson]
+    const { brandt, operators } = signing
+    const [first] = operators
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
     const jwk = await jwkOf(publicKey)
     for (const wrong of [await exportJWK(privateKey), { ...jwk, x: jwk.y }, { ...jwk, crv: 'P-521' }]) {

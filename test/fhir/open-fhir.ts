@@ -10,6 +10,7 @@ import type { Clock, Store } from '#core/ports.ts'
 import { referenceTo } from '#core/resource.ts'
 import { createFhir, type Fhir } from '#fhir/fhir.ts'
 import { readArtifacts } from '#intake/artifact-folder.ts'
+import type { Driver } from '#store/driver.ts'
 import { createValidator } from '#validator/validator.ts'
 import { type OpenStore, openStore } from '../open-store.ts'
 
@@ -40,6 +41,10 @@ export interface Settings {
   /** Code tables beside those of the folder, by name. */
   conceptMaps?: Readonly<Record<string, unknown>>
   base?: string
+  /** Stands between the server and its store. */
+  between?: (store: Store) => Store
+  /** Stands between the store and its database. */
+  beneath?: (driver: Driver) => Driver
 }
 
 export interface OpenFhir extends OpenStore {
@@ -69,7 +74,7 @@ export const validator = createValidator({
 
 /** The FHIR server on a real store, log and validator; who may see what is a port here, set by each test. */
 export async function openFhir(settings: Settings = {}): Promise<OpenFhir> {
-  const opened = await openStore()
+  const opened = await openStore(undefined, settings.beneath)
   const policy: Policy = { hidden: new Set(), closed: new Set(), fields: new Map() }
   const clock = {
     at: Date.parse('2026-03-01T09:00:00Z'),
@@ -83,7 +88,7 @@ export async function openFhir(settings: Settings = {}): Promise<OpenFhir> {
   const inForce = { ...artifacts, conceptMaps }
   const box = await opened.vault.box('clinic')
   const fhir = createFhir({
-    store: opened.store,
+    store: settings.between?.(opened.store) ?? opened.store,
     access: settings.access?.(opened.store, clock) ?? accessBy(policy),
     audit: createAudit({ server: { name: 'clinic.example', reference: 'Device/postern' }, ids }),
     validator,

@@ -33,7 +33,15 @@ async function recordOf(order: Order): Promise<Identified<Provenance>> {
     .setProtectedHeader({ alg: 'ES256', kid: 'k' })
     .sign(privateKey)
   const signature = jws.replace(/\..*\./, '..')
-  return signatureRecord({ id: 's1', order, prescriber: 'Practitioner/d1', signature, text, at: start })
+  return signatureRecord({
+    id: 's1',
+    order,
+    prescriber: 'Practitioner/d1',
+    signature,
+    text,
+    evidence: { named: [] },
+    at: start,
+  })
 }
 
 const step = (at: number) => ({ by: 'Practitioner/op' as const, at })

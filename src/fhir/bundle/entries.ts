@@ -90,6 +90,7 @@ export function requestOf(entry: Entry, outer: DoorRequest): DoorRequest {
     body,
     caller: outer.caller,
     requestId: outer.requestId,
+    part: true,
   }
 }
 

@@ -1,4 +1,3 @@
-import { Failure } from '#core/failure.ts'
 import type { Call, Interact } from '#fhir/call.ts'
 import { freePlace } from '#fhir/create-unless-found.ts'
 import { findOnly } from '#fhir/find-only.ts'
@@ -37,9 +36,7 @@ export async function identify(call: Call, entry: Entry): Promise<Target> {
 }
 
 async function identifyCreate(call: Call, entry: Entry): Promise<Target> {
-  const { type, request, ports, kind } = call
-  if (kind !== 'create')
-    throw new Failure('unsupported', 'A transaction takes reads and writes, no operations.')
+  const { type, request, ports } = call
   const condition = request.header('if-none-exist')
   if (condition === undefined) {
     const assigned = { id: ports.ids.random(), version: 1 }

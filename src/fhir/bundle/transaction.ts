@@ -110,7 +110,7 @@ async function prepare(
   const targets: Target[] = []
   for (const entry of entries) {
     const asked = requestOf(entry, request)
-    const { call } = await within(entry, async () => open(ports, asked, doing))
+    const { call } = await within(entry, async () => requireNoOperation(open(ports, asked, doing)))
     targets.push(await within(entry, () => identify(call, entry)))
   }
   requireDistinct(targets)
@@ -125,6 +125,13 @@ async function prepare(
   }
   requireApart(claims)
   return prepared
+}
+
+/** What an operation rests on holds in a commit of its own only. */
+function requireNoOperation(opened: { call: Call; route: Route }): { call: Call; route: Route } {
+  if (opened.route.operation)
+    throw new Failure('unsupported', 'A transaction takes reads and writes, no operations.')
+  return opened
 }
 
 function open(ports: FhirPorts, request: DoorRequest, doing: Doing): { call: Call; route: Route } {
