@@ -15,6 +15,7 @@ import { addIssuerCommands } from './cli-issuers.ts'
 import { addKeyCommands } from './cli-keys.ts'
 import { addMapCommands } from './cli-map.ts'
 import { addMappingCommands } from './cli-mapping.ts'
+import { addPatientCommands } from './cli-patients.ts'
 import { addPeopleCommands } from './cli-people.ts'
 import { addReindexCommand } from './cli-reindex.ts'
 import { type OpenClinic, openClinic, startClinic, systemPorts } from './node.ts'
@@ -59,6 +60,10 @@ client
     '',
   )
   .option('--time-zone <zone>', 'IANA zone of its HL7 v2 times without offset')
+  .option(
+    '--unknown-patient <what>',
+    'patients whom nobody knows: stub (a record is made) or queue (a person says)',
+  )
   .action((id: string, options: Record<string, string>) =>
     withClinic(async ({ gateway, store }) => {
       const webhooks = options.webhook
@@ -77,6 +82,7 @@ client
           grants: words(options.grant, ','),
           jwks: options.jwks ? readJson(options.jwks) : { keys: [] },
           ...(options.jwksUrl ? { jwksUrl: options.jwksUrl } : {}),
+          ...(options.unknownPatient ? { unknownPatient: options.unknownPatient } : {}),
           active: true,
           ...(webhooks ? { webhooks } : {}),
           ...(options.mllpAddress || options.mllpCertificate ? { hl7v2: mllpPartner(options) } : {}),
@@ -222,6 +228,7 @@ addIssuerCommands(program, { withClinic, say, commandLine })
 addPeopleCommands(program, { withClinic, say, commandLine })
 addMapCommands(program, { withClinic, say, commandLine, looked })
 addCodeCommands(program, { withClinic, say, commandLine, looked })
+addPatientCommands(program, { withClinic, say, commandLine })
 addMappingCommands(program, { withClinic, say, commandLine, looked })
 addKeyCommands(program, { withClinic, say, commandLine })
 addReindexCommand(program, { withClinic, say, commandLine })

@@ -42,12 +42,14 @@ import { openapiRoute } from '#inbound/openapi.ts'
 import { peopleRoutes } from '#inbound/people-routes.ts'
 import { createLockout, createRateLimit } from '#inbound/rate-limit.ts'
 import { signerRoutes } from '#inbound/signer-routes.ts'
+import { unknownPatientRoutes } from '#inbound/unknown-patient-routes.ts'
 import { createShelf, type Shelf } from '#intake/artifact-shelf.ts'
 import { type CodeAnswers, createCodeAnswers } from '#intake/code-answers.ts'
 import { createIntake, type Intake } from '#intake/ingest.ts'
 import { createResumption, type Resumption } from '#intake/resume.ts'
 import { createSentMessages, type SentMessages } from '#intake/sent-message.ts'
 import { createTransformer, type TransformPorts } from '#intake/transform.ts'
+import { createUnknownPatients, type UnknownPatients } from '#intake/unknown-patients.ts'
 import { createWorkshop, type Workshop } from '#intake/workshop.ts'
 import type { Channels } from '#outbound/channels.ts'
 import { createDeliverer, type Deliverer } from '#outbound/deliver.ts'
@@ -105,6 +107,8 @@ export interface Gateway {
   /** Codes that no table knows, and what waits for them. */
   codeAnswers: CodeAnswers
   resumption: Resumption
+  /** Patients whom nobody knows, and what waits for them. */
+  unknownPatients: UnknownPatients
   access: Access
   audit: Audit
   auth: Auth
@@ -179,6 +183,10 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     validator,
     transformerOf: (candidate) => mapsBy(() => candidate),
   })
+  const unknownPatients = createUnknownPatients({
+    ...{ store, access, audit, vault, clock, ids, intake, flows, validator },
+    report: (fault) => ports.onFault(fault, 'held message'),
+  })
   const fhir = createFhir({
     store,
     access,
@@ -240,6 +248,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     ...healthRoutes(store),
     ...mappingRoutes({ access, shelf, workshop, codeAnswers, audit: tell }),
     ...ingestRoutes({ flows, intake, hl7v2, hl7v2Preview, timeZoneOf, audit: tell }),
+    ...unknownPatientRoutes({ access, unknownPatients, audit: tell }),
     ...signerRoutes({ store, audit, clock, tell }),
     ...fhirRoutes(fhir),
   ]
@@ -265,7 +274,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   })
   const upkeep = async () => {
     const { timeZone } = settings
-    const resumed = await resumption.run()
+    const resumed = (await unknownPatients.run()) + (await resumption.run())
     return resumed + (await careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone }))
   }
   const watch = () =>
@@ -285,6 +294,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     workshop,
     codeAnswers,
     resumption,
+    unknownPatients,
     access,
     audit,
     auth,

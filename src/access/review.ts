@@ -9,6 +9,8 @@ export const reviewTexts = {
     'A message tells of a consent that would change what is refused, or of one that is not known here. Read it and decide.',
   'unmatched-request':
     'A request names no order that is here. Read the message, find the patient and the order, ask there for what it asks, and end this Task with what became of it.',
+  'unknown-patient':
+    'A message is about a patient whose number nobody has here. Say whom it is about with postern patients, and it goes on by itself; ended, it is dropped.',
   'break-glass': 'Somebody broke the glass to this record. Read the reason in the audit log and sign it off.',
 } as const
 

@@ -44,6 +44,7 @@ const schema = z.strictObject({
   jwks: z.looseObject({ keys: z.array(z.record(z.string(), z.unknown())) }),
   jwksUrl: z.string().max(500).optional(),
   senderConstrained: z.boolean().optional(),
+  unknownPatient: z.enum(['stub', 'queue']).optional(),
   active: z.boolean(),
   webhooks: z
     .strictObject({

@@ -136,8 +136,9 @@ const taskMoves: Readonly<Record<TaskKind, readonly TaskMove[]>> = {
   // Made by what happened, never by a caller; ends with a privacy officer's word and is nobody's to take back.
   review: [
     move(['new'], 'requested', system),
-    move(['requested'], 'in-progress', officer),
-    move(['requested', 'in-progress'], 'completed', officer, 'reason'),
+    // On hold is what could not go on by itself (intake/unknown-patients).
+    move(['requested', 'on-hold'], 'in-progress', officer),
+    move(['requested', 'in-progress', 'on-hold'], 'completed', officer, 'reason'),
   ],
   // Its states are the other system's, and come by its interface in whatever order that tells of them.
   mirror: [

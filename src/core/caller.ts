@@ -78,6 +78,8 @@ export interface ClientRegistration {
   jwksUrl?: string
   /** Its tokens are bound to a key that it proves to hold with each request (DPoP, RFC 9449). */
   senderConstrained?: boolean
+  /** A message about a patient whom nobody knows makes a record (`stub`, where absent), or waits for a person. */
+  unknownPatient?: 'stub' | 'queue'
   /** Effective on the next request. */
   active: boolean
   /** Where its subscriptions may be notified, at these addresses or below, and the key of the signatures (`whsec_…`). */

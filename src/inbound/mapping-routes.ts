@@ -1,24 +1,17 @@
 import * as z from 'zod'
-import type { Act } from '#core/act.ts'
-import type { Interaction } from '#core/caller.ts'
-import type { Access } from '#core/decision.ts'
 import { Failure } from '#core/failure.ts'
-import type { DoorRequest, DoorResponse } from '#core/http.ts'
 import { bodySchema } from '#flows/body-schema.ts'
 import { bytesOf } from '#formats/base64.ts'
-import { parseJson } from '#formats/json.ts'
 import type { Shelf } from '#intake/artifact-shelf.ts'
 import type { CodeAnswers } from '#intake/code-answers.ts'
 import type { Workshop } from '#intake/workshop.ts'
 import type { Route } from './http.ts'
+import { type Answer, bodyOf, gated, type IntegratorPorts, json, looked } from './integrator-request.ts'
 
-export interface MappingRouteOptions {
-  access: Access
+export interface MappingRouteOptions extends IntegratorPorts {
   shelf: Shelf
   workshop: Workshop
   codeAnswers: CodeAnswers
-  /** Tells the log of an act that the workshop does not see. */
-  audit(act: Omit<Act, 'at'>): Promise<void>
 }
 
 const line = z.string().min(1).max(200)
@@ -152,63 +145,4 @@ export function mappingRoutes(options: MappingRouteOptions): Route[] {
       },
     },
   ]
-}
-
-type Answer = (request: DoorRequest) => Promise<unknown>
-
-async function looked(
-  options: MappingRouteOptions,
-  request: DoorRequest,
-  answer: Answer,
-): Promise<DoorResponse> {
-  const by = await gated(options, request, 'read')
-  const act = { kind: 'read', ...by, patients: [], entities: [] } as const
-  try {
-    const found = await answer(request)
-    await options.audit({ ...act, outcome: 'success', outcomeText: 'mappings looked at' })
-    return json(200, found)
-  } catch (cause) {
-    const kind = cause instanceof Failure ? cause.kind : 'internal'
-    await options.audit({ ...act, outcome: 'failed', outcomeText: `mappings: ${kind}` })
-    throw cause
-  }
-}
-
-/** Whoever is refused is on record. */
-async function gated(
-  { access, audit }: MappingRouteOptions,
-  { caller, requestId }: DoorRequest,
-  interaction: Interaction,
-) {
-  const { permit, reasons } = access.gate(caller, interaction, 'StructureMap')
-  if (permit) return { caller, requestId }
-  const kind = interaction === 'read' ? 'read' : 'configuration'
-  const act = { kind, outcome: 'denied', outcomeText: 'mappings: forbidden', reasons } as const
-  await audit({ ...act, caller, requestId, patients: [], entities: [] })
-  throw new Failure('forbidden', 'This token does not allow to see or change mappings')
-}
-
-async function bodyOf<Schema extends z.ZodType>(
-  { audit }: MappingRouteOptions,
-  { body, caller, requestId }: DoorRequest,
-  schema: Schema,
-): Promise<z.output<Schema>> {
-  try {
-    const read = schema.safeParse(parseJson(body))
-    if (read.success) return read.data
-    throw new Failure(
-      'invalid',
-      read.error.issues.map(({ path, message }) => ({ text: message, expression: path.join('.') })),
-    )
-  } catch (cause) {
-    const outcomeText = `mappings: ${cause instanceof Failure ? cause.kind : 'internal'}`
-    const act = { kind: 'configuration', outcome: 'failed', outcomeText } as const
-    await audit({ ...act, caller, requestId, patients: [], entities: [] })
-    throw cause
-  }
-}
-
-function json(status: number, value: unknown): DoorResponse {
-  const headers = { 'content-type': 'application/json; charset=utf-8' }
-  return { status, headers, body: JSON.stringify(value) }
 }

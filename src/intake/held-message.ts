@@ -11,8 +11,8 @@ import { parseJson } from '#formats/json.ts'
 import type { UnmappedCode } from './mapping-functions.ts'
 import type { Transformer } from './transform.ts'
 
-/** All that is needed to map a message again as it was mapped when it came. */
-export interface HeldFacts {
+/** What is kept of every message that waits, to take it up as what it was when it came. */
+export interface KeptFacts {
   flow: string
   caller: Caller
   timeZone: string
@@ -21,6 +21,10 @@ export interface HeldFacts {
   at: number
   /** Of the act that took it in: its position in the log is its place in the queue. */
   auditEvent: string
+}
+
+/** All that is needed to map a message again as it was mapped when it came. */
+export interface HeldFacts extends KeptFacts {
   references: Readonly<Record<string, Reference>>
   codes: UnmappedCode[]
   /** What the mapping gave, before anything standing or any rule of care had its say. */
@@ -31,17 +35,19 @@ export interface HeldFacts {
   deliveries: string[]
 }
 
-export interface HeldMessage extends HeldFacts {
-  binary: Identified<Binary>
-  body: Uint8Array
-}
+/** A message as it is kept, with what is known of it. */
+export type Kept<Facts> = Facts & { binary: Identified<Binary>; body: Uint8Array }
 
-/** A message in the queue. */
-export interface WaitingMessage {
+export type HeldMessage = Kept<HeldFacts>
+
+/** A message in the queue, and what has to be known of it there. */
+interface Waiting<Shown> {
   task: Identified<Task>
   patient: Reference | undefined
-  held: Pick<HeldFacts, 'flow' | 'codes' | 'at'> & { client: string }
+  held: Shown
 }
+
+export type WaitingMessage = Waiting<Pick<HeldFacts, 'flow' | 'codes' | 'at'> & { client: string }>
 
 /** By which the integrator's queue finds its Tasks. */
 export const heldCode = { system: 'https://postern.health/fhir/CodeSystem/work', code: 'unmapped-code' }
@@ -58,7 +64,7 @@ const limits = { maxBytes: 64 * 1024 * 1024, maxDepth: 128 }
 export function heldBinary(
   id: string,
   body: Uint8Array,
-  facts: HeldFacts,
+  facts: KeptFacts,
   patient: string | undefined,
 ): Identified<Binary> {
   return {
@@ -71,13 +77,16 @@ export function heldBinary(
 }
 
 /** Undefined where nothing is held under this id, or not any more. */
-export async function readHeld(store: Pick<Store, 'read'>, id: string): Promise<HeldMessage | undefined> {
+export async function readHeld<Facts extends KeptFacts = HeldFacts>(
+  store: Pick<Store, 'read'>,
+  id: string,
+): Promise<Kept<Facts> | undefined> {
   const stored = await store.read('Binary', id)
   if (!stored || stored.deleted) return undefined
   const binary = JSON.parse(stored.json) as Identified<Binary>
   const text = new TextDecoder().decode(bytesOf(binary.data ?? ''))
-  const { body, ...facts } = parseJson(text, limits) as HeldFacts & { body: string }
-  return { ...facts, binary, body: bytesOf(body) }
+  const { body, ...facts } = parseJson(text, limits) as Facts & { body: string }
+  return { ...(facts as unknown as Facts), binary, body: bytesOf(body) }
 }
 
 /** The Task of a held message as it stands, while it is open. */
@@ -91,30 +100,40 @@ export async function readOpenTask(
   return open.includes(task.status) ? task : undefined
 }
 
-/** Every message that waits for an answer, in the order in which they came. */
-export async function findWaiting(
-  store: Pick<Store, 'search' | 'read' | 'logPosition'>,
-): Promise<WaitingMessage[]> {
-  const found: (WaitingMessage & { position: number })[] = []
+/** Every message that waits for a code, in the order in which they came. */
+export function findWaiting(store: WaitingStore): Promise<WaitingMessage[]> {
+  return findKept(store, heldCode, ({ flow, codes, at, caller }: HeldFacts) => ({
+    ...{ flow, codes, at },
+    client: caller.clientId,
+  }))
+}
+
+type WaitingStore = Pick<Store, 'search' | 'read' | 'logPosition'>
+
+/** The messages of one queue in the order in which they came, with what `show` takes of each: they may be many. */
+export async function findKept<Facts extends KeptFacts, Shown extends { at: number }>(
+  store: WaitingStore,
+  queue: { system: string; code: string },
+  show: (facts: Facts) => Shown,
+): Promise<Waiting<Shown>[]> {
+  const found: (Waiting<Shown> & { position: number })[] = []
   let after: Cursor | undefined
   do {
     const rows = await store.search({
       type: 'Task',
       criteria: [
-        { kind: 'token', param: 'code', values: [`${heldCode.system}|${heldCode.code}`] },
+        { kind: 'token', param: 'code', values: [`${queue.system}|${queue.code}`] },
         { kind: 'token', param: 'status', values: [...open] },
       ],
       limit: pageSize,
       ...(after ? { after } : {}),
     })
     for (const { stored } of rows) {
-      const held = await readHeld(store, stored.id)
+      const held = await readHeld<Facts>(store, stored.id)
       if (!held) continue
       const task = parseJson(stored.json) as Identified<Task>
-      const { flow, codes, at, caller } = held
       const position = (await store.logPosition(held.auditEvent)) ?? Number.MAX_SAFE_INTEGER
-      const facts = { flow, codes, at, client: caller.clientId }
-      found.push({ task, patient: patientOf(held.binary), held: facts, position })
+      found.push({ task, patient: patientOf(held.binary), held: show(held), position })
     }
     after = rows.length < pageSize ? undefined : rows.at(-1)?.cursor
   } while (after)

@@ -1,6 +1,7 @@
 import type { ResourceWrite } from '#core/commit.ts'
 import type { Destination } from '#core/destination.ts'
 import type { Issue } from '#core/failure.ts'
+import type { Party } from '#core/flow.ts'
 import type { Identified, Reference } from '#core/resource.ts'
 import type { FieldCoverage } from '#formats/hl7v2/coverage.ts'
 import type { FollowedWrites } from './follow-up.ts'
@@ -21,6 +22,8 @@ export interface Made {
   warnings: Issue[]
   /** Codes in none of their tables: deliveries wait for a person. */
   unmapped: UnmappedCode[]
+  /** Nobody has these patients' numbers, and nothing was made: it waits for a person under this id. */
+  unknown?: { id: string; numbers: Party['identifier'][] }
   /** What the mapping was given and what it gave, for when those codes are known. */
   references: Readonly<Record<string, Reference>>
   drafts: Identified[]

@@ -25,6 +25,7 @@ import { newDelivery } from './new-delivery.ts'
 import { requireAllowed } from './place.ts'
 import { type ProfileGate, requireProfiles } from './profile-gate.ts'
 import { atVersions } from './provenance.ts'
+import { isRaced } from './raced.ts'
 import { receiversOf } from './receivers.ts'
 import type { Transformer } from './transform.ts'
 
@@ -100,11 +101,6 @@ async function takeUp(ports: ResumptionPorts, { task: { id } }: WaitingMessage):
     }
   }
   return 'waits'
-}
-
-function isRaced(cause: unknown): boolean {
-  const kinds: readonly string[] = ['conflict', 'precondition-failed']
-  return cause instanceof Failure && kinds.includes(cause.kind) && cause.cause !== undefined
 }
 
 async function resume(ports: ResumptionPorts, task: Identified<Task>, held: HeldMessage): Promise<Outcome> {

@@ -108,6 +108,12 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
       'reads the messages that wait for a code, which intake kept itself; tells their codes without whose they are',
   },
   {
+    files: /^src\/intake\/unknown-patients\.ts$/,
+    decides: /intake\.takeUp\(/,
+    because:
+      'gives the record an office names the number it says; shows numbers, and no record, to who passed the gate',
+  },
+  {
     files: /^src\/intake\/sent-message\.ts$/,
     decides: /outcomeText: 'message as it was sent'/,
     because: 'gives the command line, whose office holds the keys, a message as it came, and tells the log',

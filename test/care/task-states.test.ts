@@ -101,8 +101,8 @@ const reference: Readonly<Record<TaskKind, Readonly<Record<string, string>>>> = 
   },
   review: {
     'new > requested': 'system',
-    'requested > in-progress': 'officer',
-    'requested in-progress > completed': 'officer',
+    'requested on-hold > in-progress': 'officer',
+    'requested in-progress on-hold > completed': 'officer',
   },
   // Ours: an appointment or a referral is moved in the system that keeps it, and told by its interface.
   mirror: {
