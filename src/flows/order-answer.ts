@@ -4,13 +4,7 @@ import type { CareRule, Flow, Party } from '#core/flow.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { patientParty } from './hl7v2-people.ts'
 import { fieldOf, segmentsNamed } from './hl7v2-source.ts'
-import {
-  dialogueLinks,
-  hasNumbers,
-  type OrderDialogue,
-  onlyControls,
-  readDialogue,
-} from './order-dialogue.ts'
+import { hasNumbers, type OrderDialogue, onlyControls, orderDialogue, orderTypes } from './order-dialogue.ts'
 
 /**
  * RRE^O12, ORP^O10 and ORR^O02, what a pharmacy answers to an order or to what was asked about one, and the same orders'
@@ -18,15 +12,13 @@ import {
  * They come as the direct answer to what was sent, or later as messages of their own.
  */
 export const orderAnswer: Flow<OrderDialogue> = {
+  ...orderDialogue,
   name: 'order-answer',
   title: 'Answer about an order (HL7 v2)',
   door: { kind: 'hl7v2', messageTypes: ['RRE^O12', 'ORP^O10', 'ORR^O02'] },
-  read: readDialogue,
   messageId: answerId,
-  primary: 'Task',
   parties: ({ facility, PID }): Party[] =>
     [PID && patientParty(facility, PID)].filter((party) => party !== undefined),
-  orders: dialogueLinks,
   rules: [
     onlyControls('An answer says what came of an order that was sent', 'answer', 'notice'),
     hasNumbers,
@@ -44,7 +36,7 @@ export const orderNotice: Flow<OrderDialogue> = {
   title: 'Notice about an order (HL7 v2)',
   door: {
     kind: 'hl7v2',
-    messageTypes: ['RDE^O11', 'OMP^O09', 'ORM^O01'],
+    messageTypes: orderTypes,
     orderControls: orderControlCodes('answer', 'notice'),
   },
 }

@@ -1,6 +1,6 @@
 import { maySay, type OrderControl, type OrderControlSays, orderControlOf } from '#care/order-control.ts'
 import { Failure, type FailureKind, type Issue } from '#core/failure.ts'
-import type { CareRule, OrderLink, Party, ReadContext } from '#core/flow.ts'
+import type { CareRule, Flow, OrderLink, Party, ReadContext } from '#core/flow.ts'
 import { patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty, practitionerParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
@@ -21,6 +21,17 @@ export function readDialogue(body: Uint8Array, context: ReadContext): OrderDialo
   )
   return { ...source, controls }
 }
+
+/** Messages by which a side speaks of an order in the order's own type; ORC-1 says what it means. */
+export const orderTypes = ['RDE^O11', 'OMP^O09', 'ORM^O01']
+
+/** What every such flow is alike in: a Task about orders that are found by their numbers. */
+export const orderDialogue = {
+  read: readDialogue,
+  messageId: ({ controlId }) => controlId,
+  primary: 'Task',
+  orders: dialogueLinks,
+} satisfies Partial<Flow<OrderDialogue>>
 
 export function dialogueLinks({ facility, orders }: OrderDialogue): OrderLink[] {
   return orders.map((order, index) => ({ ...orderLinkOf(facility, order, index), asks: true }))

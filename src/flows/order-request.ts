@@ -4,11 +4,11 @@ import type { CareRule, Flow } from '#core/flow.ts'
 import { fieldOf } from './hl7v2-source.ts'
 import {
   askingParties,
-  dialogueLinks,
   hasPatientAndNumbers,
   type OrderDialogue,
   onlyControls,
-  readDialogue,
+  orderDialogue,
+  orderTypes,
 } from './order-dialogue.ts'
 
 /**
@@ -16,19 +16,16 @@ import {
  * a Task, and no change of the order until its holder has confirmed (care/order-control).
  */
 export const orderRequest: Flow<OrderDialogue> = {
+  ...orderDialogue,
   name: 'order-request',
   title: 'Request about an order (HL7 v2)',
   door: {
     kind: 'hl7v2',
-    messageTypes: ['RDE^O11', 'OMP^O09', 'ORM^O01'],
+    messageTypes: orderTypes,
     orderControls: orderControlCodes('request'),
   },
-  read: readDialogue,
-  messageId: (source) => source.controlId,
-  primary: 'Task',
   // Who asks is the ordering provider (ORC-12), or who acts for them (ORC-19).
   parties: (source) => askingParties(source, [12, 19]),
-  orders: dialogueLinks,
   rules: [
     onlyControls('Send new orders and what is asked of others in messages of their own', 'request'),
     hasPatientAndNumbers,

@@ -3,11 +3,11 @@ import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, Flow } from '#core/flow.ts'
 import {
   askingParties,
-  dialogueLinks,
   hasPatientAndNumbers,
   type OrderDialogue,
   onlyControls,
-  readDialogue,
+  orderDialogue,
+  orderTypes,
 } from './order-dialogue.ts'
 
 /**
@@ -16,19 +16,16 @@ import {
  * that names no order here waits for a person (R31).
  */
 export const renewalRequest: Flow<OrderDialogue> = {
+  ...orderDialogue,
   name: 'renewal-request',
   title: 'Renewal request (HL7 v2)',
   door: {
     kind: 'hl7v2',
-    messageTypes: ['RDE^O11', 'OMP^O09', 'ORM^O01'],
+    messageTypes: orderTypes,
     orderControls: orderControlCodes('renewal'),
   },
-  read: readDialogue,
-  messageId: (source) => source.controlId,
-  primary: 'Task',
   // Who asks is the pharmacy that has the order; where it names none, who entered the request (ORC-10) or placed it.
   parties: (source) => askingParties(source, [10, 12]),
-  orders: dialogueLinks,
   unmatched: 'queued',
   rules: [
     onlyControls('Send requests for renewal (ORC-1 = RF) and all else in messages of their own', 'renewal'),

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { writeOrderMessage } from '#formats/hl7v2/order-message.ts'
 import { type Pharmacy, startPharmacy } from '../peers/pharmacy.ts'
+import { guide } from './guide.ts'
 import { fieldsOf } from './mllp-socket.ts'
 import { message, openScene, patientIdentifier, placesIn, resourcesOf, type Scene } from './scene.ts'
 
@@ -100,6 +102,101 @@ describe('digits', () => {
     const sent = await sentFor(answer.body.deliveries[0])
     expect(fieldsOf(sent, 'RXE')[3]).toBe('0.50')
     expect(fieldsOf(sent, 'RXE')[10]).toBe('100.00')
+  })
+})
+
+describe('what has no field of HL7 v2', () => {
+  it('comes whole from one Postern and reaches the pharmacy in sentences and exactly, without what it may not read', async () => {
+    const ucum = 'http://unitsofmeasure.org'
+    const tablet = (value: string) => ({
+      value: JSON.rawJSON(value) as unknown as number,
+      unit: 'tablet',
+      code: '{tablet}',
+      system: ucum,
+    })
+    const dosageInstruction = [
+      {
+        text: 'Take 1 to 2 tablets up to 3 times a day for pain',
+        timing: { repeat: { frequency: 1, frequencyMax: 3, period: 1, periodUnit: 'd' as const } },
+        doseAndRate: [{ doseRange: { low: tablet('1'), high: tablet('2') } }],
+        maxDosePerPeriod: {
+          numerator: tablet('8.0'),
+          denominator: { value: 1, unit: 'week', code: 'wk', system: ucum },
+        },
+        maxDosePerLifetime: tablet('500'),
+      },
+    ]
+    const sent = writeOrderMessage({
+      order: {
+        resourceType: 'MedicationRequest',
+        status: 'active',
+        intent: 'order',
+        identifier: [{ system: 'urn:oid:2.16.840.1.113883.19.6.1', value: 'RX-WHOLE' }],
+        subject: {},
+        authoredOn: '2026-01-05T09:15:00-06:00',
+        medicationCodeableConcept: {
+          coding: [
+            {
+              system: 'http://www.nlm.nih.gov/research/umls/rxnorm',
+              code: '313782',
+              display: 'Acetaminophen 325 MG Oral Tablet',
+            },
+          ],
+        },
+        dosageInstruction,
+        courseOfTherapyType: { text: 'As needed for 30 days' },
+        dispenseRequest: { quantity: tablet('40'), validityPeriod: { end: '2026-07-05' } },
+        substitution: { allowedBoolean: false },
+        note: [{ text: 'canary-whole-note', authorString: 'Dr. Brandt' }],
+        reasonCode: [{ text: 'canary-whole-reason' }],
+      },
+      patient: {
+        resourceType: 'Patient',
+        identifier: [
+          { system: 'urn:oid:2.16.840.1.113883.19.5', value: 'MRN-4711', type: { coding: [{ code: 'MR' }] } },
+        ],
+        name: [{ family: 'Okafor', given: ['Ada'] }],
+      },
+      requester: {
+        resourceType: 'Practitioner',
+        identifier: [{ system: 'http://hl7.org/fhir/sid/us-npi', value: '1306847203' }],
+        name: [{ family: 'Brandt', given: ['Maria'], prefix: ['Dr.'] }],
+      },
+      pharmacy: {
+        resourceType: 'Organization',
+        identifier: [{ system: 'http://hl7.org/fhir/sid/us-npi', value: '1234567893' }],
+        name: 'Main Street Pharmacy',
+      },
+      audience: 'ehr',
+      dialect: {
+        sending: { application: 'POSTERN', facility: 'ELSEWHERE' },
+        receiving: { application: 'POSTERN', facility: 'HUB' },
+      },
+      controlId: 'WHOLE-1',
+      at: Date.parse('2026-01-05T15:15:00Z'),
+    })
+    const answer = await scene.platform.request('POST', '/ingest/hl7v2', sent, {
+      'content-type': 'application/hl7-v2',
+    })
+    expect(answer.text).toContain('MSA|AA|WHOLE-1')
+    const number = encodeURIComponent('urn:oid:2.16.840.1.113883.19.6.1|RX-WHOLE')
+    const found = await scene.ehr.request('GET', `/fhir/MedicationRequest?identifier=${number}`)
+    const [order] = resourcesOf(found.body)
+    expect(order, found.text).toBeDefined()
+    expect(order.dosageInstruction).toEqual(JSON.parse(JSON.stringify(dosageInstruction)))
+    expect(order.note).toEqual([{ text: 'canary-whole-note', authorString: 'Dr. Brandt' }])
+    const received = await vi.waitFor(
+      () => {
+        const [message] = peer.messages.filter((each) => each.includes('RX-WHOLE'))
+        if (!message) throw new Error('not there yet')
+        return message
+      },
+      { timeout: 8000, interval: 50 },
+    )
+    const [, example = ''] = /```hl7 to a pharmacy\n([\s\S]*?)```/.exec(guide) ?? []
+    expect(received.trim().split('\r').slice(1)).toEqual(example.trim().split('\n').slice(1))
+    expect(fieldsOf(received, 'ZFH')[3]).toContain('"value":8.0')
+    expect(received).not.toContain('canary')
   })
 })
 

@@ -276,6 +276,8 @@ function refillsOf({ dispenseRequest }: MedicationRequest, { said }: Telling): s
   return refills === undefined ? '' : numeral(refills)
 }
 
+const givenNames = 'https://postern.health/fhir/sid/v2/'
+
 /** RXE-15: the prescription's own number, or the number that answers name. */
 function prescriptionNumber(order: MedicationRequest, { said }: Telling): string {
   const { identifier = [] } = order
@@ -283,6 +285,8 @@ function prescriptionNumber(order: MedicationRequest, { said }: Telling): string
   if (index !== -1) {
     const path = `identifier[${index}]`
     said.say(`${path}.value`, `${path}.type`)
+    // A name that we gave to the numbers of who sent it; the receiver gives its own.
+    if (identifier[index]?.system?.startsWith(givenNames)) said.say(`${path}.system`)
   }
   return composed([identifier[index]?.value ?? identifier[placerIndex(order)]?.value ?? order.id])
 }

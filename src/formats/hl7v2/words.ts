@@ -91,7 +91,8 @@ function rhythmWords(repeat: TimingRepeat): string {
   const every = fromTo(period, periodMax)
   const unit = units[periodUnit ?? ''] ?? ''
   const often = times && `${times} ${times === '1' ? 'time' : 'times'}`
-  const rhythm = every && (every === '1' ? `every ${unit}` : `every ${every} ${unit}s`)
+  const single = often ? `per ${unit}` : `every ${unit}`
+  const rhythm = every && (every === '1' ? single : `every ${every} ${unit}s`)
   const total = fromTo(count, countMax)
   return [[often, rhythm].filter(Boolean).join(' '), total && `${total} in all`].filter(Boolean).join(', ')
 }

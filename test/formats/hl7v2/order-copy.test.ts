@@ -81,7 +81,7 @@ const notesOf = (text: string) =>
 describe('what has no field', () => {
   it('is told to a pharmacist in sentences, and nothing of why or of what was said (R10)', () => {
     const text = write({}, 'pharmacy')
-    expect(notesOf(text)).toEqual(['Timing: 1 to 3 times every day', 'At most 100 tablet in a lifetime'])
+    expect(notesOf(text)).toEqual(['Timing: 1 to 3 times per day', 'At most 100 tablet in a lifetime'])
     expect(text).not.toContain('CANARY')
   })
 
