@@ -14,7 +14,7 @@ export interface OrderDialogue extends Hl7v2Source {
 
 type Rule = CareRule<OrderDialogue>
 
-export function readDialogue(body: Uint8Array, context: ReadContext): OrderDialogue {
+function readDialogue(body: Uint8Array, context: ReadContext): OrderDialogue {
   const source = readSource(body, context)
   const controls = source.orders.map(({ ORC }) =>
     orderControlOf(fieldOf(ORC, 1)[0]?._1, fieldOf(ORC, 5)[0]?._1),
@@ -33,7 +33,7 @@ export const orderDialogue = {
   orders: dialogueLinks,
 } satisfies Partial<Flow<OrderDialogue>>
 
-export function dialogueLinks({ facility, orders }: OrderDialogue): OrderLink[] {
+function dialogueLinks({ facility, orders }: OrderDialogue): OrderLink[] {
   return orders.map((order, index) => ({ ...orderLinkOf(facility, order, index), asks: true }))
 }
 
