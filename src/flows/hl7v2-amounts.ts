@@ -11,13 +11,13 @@ interface AmountFields {
   once?: readonly number[]
 }
 
-/** Doses, amounts, rates, strengths and counts by segment (HL7 v2.5.1 §4.5.4, §4.14); text has been taken for a number before. */
+/** Doses, amounts, rates, strengths, counts and numbers of gives by segment (HL7 v2.5.1 §4.5.4, §4.14); text has been taken for a number before. */
 const amounts: Readonly<Record<string, AmountFields>> = {
   RXO: { numbers: [2, 3, 11, 18, 21, 25, 28], quantities: [23], once: [1, 4, 12, 13] },
   RXE: { numbers: [3, 4, 10, 23, 25, 33, 39], quantities: [19], once: [2, 5, 11, 12] },
   RXD: { numbers: [4, 16, 28], quantities: [12], once: [2, 3, 5, 17] },
-  RXG: { numbers: [5, 6, 15, 17, 23], once: [4, 7] },
-  RXA: { numbers: [6], once: [3, 4, 5, 7] },
+  RXG: { numbers: [1, 5, 6, 15, 17, 23], once: [4, 7] },
+  RXA: { numbers: [1, 6], once: [3, 4, 5, 7] },
   RXC: { numbers: [3, 5, 8], once: [2, 4, 6, 9] },
   TQ1: { numbers: [14], quantities: [2, 6, 13] },
 }
@@ -37,6 +37,17 @@ export function amountIssues(source: Hl7v2Source, owners: readonly Owner[]): Iss
       return measured.flatMap((segment) => issuesOf(source, owner, segment))
     }),
   )
+}
+
+/** RXO-13 and RXE-12 do not count the first fill: 0 to 98 (R5). */
+export function refillIssues(source: Hl7v2Source): Issue[] {
+  const places = source.orders.flatMap(({ RXO, RXE }) => [[RXO, 13] as const, [RXE, 12] as const])
+  return places.flatMap(([segment, field]) => {
+    const value = fieldOf(segment, field)[0]?._
+    if (!segment || value === undefined || (/^\d{1,2}$/.test(value) && Number(value) <= 98)) return []
+    const expression = placeOf(source, segment, field)
+    return [{ code: 'value', text: 'must be a whole number from 0 to 98', expression }]
+  })
 }
 
 function issuesOf(source: Hl7v2Source, owner: SourceSegment, segment: SourceSegment): Issue[] {

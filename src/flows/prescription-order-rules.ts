@@ -3,8 +3,8 @@ import { orderControlOf } from '#care/order-control.ts'
 import type { DosageTiming } from '#care/prescribed-item.ts'
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule } from '#core/flow.ts'
-import type { SourceOrder, SourceSegment } from '#formats/hl7v2/source.ts'
-import { amountIssues } from './hl7v2-amounts.ts'
+import type { SourceSegment } from '#formats/hl7v2/source.ts'
+import { amountIssues, refillIssues } from './hl7v2-amounts.ts'
 import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { fieldOf, type Hl7v2Source, placeOf } from './hl7v2-source.ts'
 
@@ -32,30 +32,13 @@ const hasWhatAnOrderNeeds: Rule = (source) => {
       ...drugNeed(source, RXE, 2),
     ]),
   ] satisfies Need[]
-  requireEach(needs, [
-    ...amountIssues(source, ['ORC', 'RXO', 'RXE']),
-    ...orders.flatMap((order) => refillIssues(source, order)),
-  ])
+  requireEach(needs, [...amountIssues(source, ['ORC', 'RXO', 'RXE']), ...refillIssues(source)])
   return { keep: true }
 }
 
 function drugNeed(source: Hl7v2Source, segment: SourceSegment | undefined, field: number): Need[] {
   if (!segment || fieldOf(segment, field).length > 0) return []
   return [[false, placeOf(source, segment, field), 'A give code is required']]
-}
-
-/** RXO-13 and RXE-12 do not count the first fill: 0 to 98 (R5). */
-function refillIssues(source: Hl7v2Source, { RXO, RXE }: SourceOrder): Issue[] {
-  const places = [
-    [RXO, 13],
-    [RXE, 12],
-  ] as const
-  return places.flatMap(([segment, field]) => {
-    const value = fieldOf(segment, field)[0]?._
-    if (!segment || value === undefined || (/^\d{1,2}$/.test(value) && Number(value) <= 98)) return []
-    const expression = placeOf(source, segment, field)
-    return [{ code: 'value', text: 'must be a whole number from 0 to 98', expression }]
-  })
 }
 
 /** Table 0335 as doses a day, as far as directions in words can be held against it. */

@@ -1,6 +1,8 @@
 import { orderControlCodes } from '#care/order-control.ts'
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, Flow } from '#core/flow.ts'
+import { amountIssues, refillIssues } from './hl7v2-amounts.ts'
+import { requireEach } from './hl7v2-needs.ts'
 import {
   askingParties,
   hasPatientAndNumbers,
@@ -30,6 +32,7 @@ export const renewalRequest: Flow<OrderDialogue> = {
   rules: [
     onlyControls('Send requests for renewal (ORC-1 = RF) and all else in messages of their own', 'renewal'),
     hasPatientAndNumbers,
+    asksInNumbers,
   ],
   mapping: 'renewal-request',
   profiles: { Task: 'https://postern.health/fhir/StructureDefinition/RenewalTask' },
@@ -42,7 +45,7 @@ export const refillRequest: Flow<OrderDialogue> = {
   name: 'refill-request',
   title: 'Refill authorization request (HL7 v2)',
   door: { kind: 'hl7v2', messageTypes: ['RDE^O25'] },
-  rules: [onlyRefills, hasPatientAndNumbers],
+  rules: [onlyRefills, hasPatientAndNumbers, asksInNumbers],
 }
 
 function onlyRefills({ controls }: OrderDialogue): ReturnType<CareRule<OrderDialogue>> {
@@ -52,5 +55,11 @@ function onlyRefills({ controls }: OrderDialogue): ReturnType<CareRule<OrderDial
     return [{ text, expression: `ORC[${index + 1}]-1` }]
   })
   if (issues.length > 0) throw new Failure('unsupported', issues)
+  return { keep: true }
+}
+
+/** What is asked for is shown to a prescriber: a number that is none would be shown as something else. */
+function asksInNumbers(source: OrderDialogue): ReturnType<CareRule<OrderDialogue>> {
+  requireEach([], [...amountIssues(source, ['RXO', 'RXE']), ...refillIssues(source)])
   return { keep: true }
 }

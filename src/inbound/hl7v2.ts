@@ -8,6 +8,7 @@ import { decodeText, encodeText } from '#formats/hl7v2/charset.ts'
 import { headerOf, requireProduction } from '#formats/hl7v2/header.ts'
 import { type Message, readMessage } from '#formats/hl7v2/message.ts'
 import { messagesOf, splitPayload } from '#formats/hl7v2/payload.ts'
+import { withPlaceOfTime } from '#formats/hl7v2/unreadable-time.ts'
 import type { Intake } from '#intake/ingest.ts'
 import type { Answered } from '#intake/receipt.ts'
 
@@ -126,7 +127,7 @@ async function exchange(each: PayloadMessage, sender: Sender, options: Hl7v2Opti
     return acknowledgements(message, { warnings: receipt.warnings }, own)
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause
-    const outcome: Outcome = { failure: cause }
+    const outcome: Outcome = { failure: withPlaceOfTime(cause, message) }
     return acknowledgements(message, outcome, options.own)
   }
 }

@@ -68,4 +68,17 @@ describe('an RAS^O17', () => {
     expect(correction).toContain('RXA^1^21')
     expect(await administrationsOf(reference)).toEqual([])
   })
+
+  it.each([
+    ['a time that is none', 'RXA|0|1|20260108083000-0600', 'RXA|0|1|8:30', 'RXA^1^3|102'],
+    ['a day that does not exist', '19870314', '19870231', 'PID^1^7|102'],
+    ['a status of no table', '|CP', '|QQ', 'RXA^1^20|102'],
+    ['a number of a give that is none', 'RXA|0|', 'RXA|first|', 'RXA^1^1|102'],
+  ])('with %s is refused at its field', async (_case, from, to, place) => {
+    const text = given('us-given', 'RAS-M5', 'RX-M1')
+    expect(text).toContain(from)
+    const answer = await orders.post(scene.ehr, text.replace(from, to))
+    expect(answer).toContain('MSA|AE|RAS-M5')
+    expect(answer).toContain(`ERR||${place}^`)
+  })
 })

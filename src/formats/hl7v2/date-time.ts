@@ -65,7 +65,7 @@ const pattern =
 
 function readParts(text: string): Parts {
   const parts = pattern.exec(text.trim())?.groups as Parts | undefined
-  if (!parts) throw notATime('A date or time is not in the form YYYYMMDDHHMMSS+ZZZZ')
+  if (!parts) throw unreadable(text, 'A date or time is not in the form YYYYMMDDHHMMSS+ZZZZ')
   const days = new Date(Date.UTC(Number(parts.year), Number(parts.month ?? 1), 0)).getUTCDate()
   const inRange =
     parts.year !== '0000' &&
@@ -74,7 +74,7 @@ function readParts(text: string): Parts {
     within(parts.hour, 0, 23) &&
     within(parts.minute, 0, 59) &&
     within(parts.second, 0, 60)
-  if (!inRange) throw notATime('A date or time does not exist')
+  if (!inRange) throw unreadable(text, 'A date or time does not exist')
   return parts.offset === undefined ? parts : { ...parts, offset: fhirOffset(parts.offset) }
 }
 
@@ -143,6 +143,19 @@ function formatFor(timeZone: string): Intl.DateTimeFormat {
   })
   formats.set(timeZone, format)
   return format
+}
+
+/** What could not be read, by the refusal, so that the door can say where it stands; told nobody else. */
+const unreadableTexts = new WeakMap<Failure, string>()
+
+function unreadable(text: string, why: string): Failure {
+  const failure = notATime(why)
+  unreadableTexts.set(failure, text)
+  return failure
+}
+
+export function unreadableTimeOf(failure: Failure): string | undefined {
+  return unreadableTexts.get(failure)
 }
 
 function notATime(text: string): Failure {
