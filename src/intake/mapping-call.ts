@@ -1,7 +1,15 @@
 import { Failure } from '#core/failure.ts'
 import { type Fault, fault, limits, type Run, spend } from './mapping-limits.ts'
 import { frameOf } from './mapping-scope.ts'
-import { type CallNode, type Evaluate, type LambdaNode, notCompiled, type Place } from './mapping-syntax.ts'
+import {
+  type CallNode,
+  type Evaluate,
+  isAlone,
+  type LambdaNode,
+  notCompiled,
+  type Place,
+} from './mapping-syntax.ts'
+import { collapse } from './mapping-values.ts'
 
 /** A function of JSONata, its own or one of the mapping's. */
 export interface Callable {
@@ -18,7 +26,12 @@ export function callable(
   home: unknown,
   call: (parameters: readonly unknown[], context: unknown, run: Run) => unknown,
 ): Callable {
-  return Object.assign(call, { callable: true, arity, home } as const)
+  // Written one by one: Object.assign costs more than the call, and a mapping makes some hundred of these.
+  const made = call as { -readonly [Part in keyof Callable]: Callable[Part] } & typeof call
+  made.callable = true
+  made.arity = arity
+  made.home = home
+  return made
 }
 
 /** What the body of a function gives when it ends in a call: `run.left` says which. */
@@ -28,6 +41,7 @@ export function compileCall(node: CallNode, place: Place): Evaluate {
   const { callee, parameters } = compileParts(node, place)
   const { depth } = place
   const { position } = node
+  const alone = isAlone(node)
   return (input, frame, run) => {
     spend(run)
     const called = callee(input, frame, run)
@@ -37,7 +51,8 @@ export function compileCall(node: CallNode, place: Place): Evaluate {
     run.depth = before + depth
     if (run.depth > limits.depth) throw fault('D1011', position)
     try {
-      return apply(called, values, input, run)
+      const value = apply(called, values, input, run)
+      return alone ? collapse(value, false) : value
     } catch (cause) {
       throw placed(cause, position)
     } finally {

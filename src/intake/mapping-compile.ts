@@ -12,11 +12,14 @@ import {
   type BlockNode,
   type ConditionNode,
   type Evaluate,
+  isAlone,
+  type LiteralNode,
   type NotCompiled,
   notCompiled,
   type Place,
   type SyntaxNode,
   type UnaryNode,
+  type VariableNode,
 } from './mapping-syntax.ts'
 import {
   append,
@@ -86,9 +89,8 @@ function compile(node: SyntaxNode, around: Place): Evaluate {
   const { predicate = [], keepArray = false } = node
   const group = node.type === 'path' ? undefined : groupOf(node)
   if (predicate.length === 0 && !group) {
-    return staysAsItIs.has(node.type)
-      ? evaluate
-      : (input, frame, run) => collapse(evaluate(input, frame, run), keepArray)
+    const isDone = neverSequences.has(node.type) || (isAlone(node) && collapsedAlready.has(node.type))
+    return isDone ? evaluate : (input, frame, run) => collapse(evaluate(input, frame, run), keepArray)
   }
   if (mayLeaveCall(node)) throw notCompiled('filter or group of a last call')
   const filters = predicate.map((stage) => {
@@ -106,8 +108,18 @@ function compile(node: SyntaxNode, around: Place): Evaluate {
   }
 }
 
-/** These never give a sequence. */
-const staysAsItIs: ReadonlySet<string> = new Set([
+/** These give what a node in them gave, or see to it themselves: a closure less at most of the steps. */
+const collapsedAlready: ReadonlySet<string> = new Set([
+  'bind',
+  'block',
+  'condition',
+  'function',
+  'name',
+  'path',
+  'variable',
+])
+
+const neverSequences: ReadonlySet<string> = new Set([
   'string',
   'number',
   'value',
@@ -135,7 +147,7 @@ function compileBare(node: SyntaxNode, place: Place): Evaluate {
     case 'unary':
       return compileUnary(node, place)
     case 'name':
-      return compileName(String(node.value))
+      return compileName(node)
     case 'string':
     case 'number':
     case 'value':
@@ -153,7 +165,7 @@ function compileBare(node: SyntaxNode, place: Place): Evaluate {
     case 'function':
       return compileCall(node, place)
     case 'variable':
-      return compileVariable(node.value, place)
+      return compileVariable(node, place)
     case 'lambda':
       return compileLambda(node, place)
     default:
@@ -173,8 +185,9 @@ function compileUnary(node: UnaryNode, place: Place): Evaluate {
   }
 }
 
-function compileName(name: string): Evaluate {
-  return (input) => lookup(input, name)
+function compileName(node: LiteralNode): Evaluate {
+  const name = String(node.value)
+  return isAlone(node) ? (input) => collapse(lookup(input, name), false) : (input) => lookup(input, name)
 }
 
 /** `*`: the values of all fields, arrays in them taken apart to the last. */
@@ -221,9 +234,14 @@ function compileBind({ lhs, rhs }: BindNode, place: Place): Evaluate {
   }
 }
 
-function compileVariable(name: string, place: Place): Evaluate {
-  if (name === '')
-    return (input) => ((input as Sequence | undefined | null)?.outerWrapper ? (input as Sequence)[0] : input)
-  const read = place.names.refer(place.scope, name)
-  return (_input, frame, run) => read(frame, run)
+function compileVariable(node: VariableNode, place: Place): Evaluate {
+  const keeps = !isAlone(node)
+  if (node.value === '') {
+    return (input) => {
+      const value = (input as Sequence | undefined | null)?.outerWrapper ? (input as Sequence)[0] : input
+      return keeps ? value : collapse(value, false)
+    }
+  }
+  const read = place.names.refer(place.scope, node.value)
+  return keeps ? read : (input, frame, run) => collapse(read(input, frame, run), false)
 }

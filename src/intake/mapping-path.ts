@@ -2,9 +2,16 @@ import { compileObject } from './mapping-constructors.ts'
 import { compileFilter, type Filter } from './mapping-filter.ts'
 import { type Run, spend } from './mapping-limits.ts'
 import type { Frame } from './mapping-scope.ts'
-import { type Evaluate, notCompiled, type PathNode, type Place, type SyntaxNode } from './mapping-syntax.ts'
+import {
+  type Evaluate,
+  isAlone,
+  notCompiled,
+  type PathNode,
+  type Place,
+  type SyntaxNode,
+} from './mapping-syntax.ts'
 import { compileTuples } from './mapping-tuples.ts'
-import { isSequence, push, type Sequence, sequenceOf } from './mapping-values.ts'
+import { collapse, isSequence, push, type Sequence, sequenceOf } from './mapping-values.ts'
 
 interface Step {
   evaluate: Evaluate
@@ -33,23 +40,29 @@ function compileSteps(node: PathNode, place: Place): Evaluate {
   const [first] = node.steps
   const spread = (input: unknown): unknown[] =>
     Array.isArray(input) && first?.type !== 'variable' ? input : sequenceOf(input)
+  const alone = isAlone(node)
+  const ended = (found: unknown) => (alone ? collapse(found, false) : found)
   if (bound >= 0) {
     if (node.group) throw notCompiled('group of a path with variables')
     if (bound === 0 && first?.consarray) throw notCompiled('variable of an array constructor')
     const tuples = compileTuples(node.steps.slice(bound), place)
     return (input, frame, run) => {
       const items = walk(steps, spread(input), false, frame, run) as unknown[] | undefined
-      const ended = items === undefined || (items.length === 0 && steps.length > 0)
-      return ended ? items : tuples(items, frame, run)
+      const isOver = items === undefined || (items.length === 0 && steps.length > 0)
+      return ended(isOver ? items : tuples(items, frame, run))
     }
   }
-  if (node.keepSingletonArray || node.keepArray || node.predicate || node.group || first?.consarray) {
-    return (input, frame, run) => walk(steps, spread(input), true, frame, run)
+  if (!alone || first?.consarray) {
+    return (input, frame, run) => ended(walk(steps, spread(input), true, frame, run))
   }
+  const fromVariable = first?.type === 'variable'
   return (input, frame, run) =>
-    Array.isArray(input) && first?.type !== 'variable'
-      ? walk(steps, input, true, frame, run)
-      : walkOne(steps, input, frame, run)
+    collapse(
+      Array.isArray(input) && !fromVariable
+        ? walk(steps, input, true, frame, run)
+        : walkOne(steps, input, frame, run),
+      false,
+    )
 }
 
 function compileStep(node: SyntaxNode, first: boolean, place: Place): Step {

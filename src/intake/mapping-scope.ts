@@ -20,7 +20,7 @@ export interface Names {
   /** The slot of a name that is bound somewhere in the scope. */
   bind(scope: Scope, name: string): number
   /** Reads a variable: the innermost scope that has bound it by now, else the run's globals. */
-  refer(scope: Scope, name: string): (frame: Frame, run: Run) => unknown
+  refer(scope: Scope, name: string): (input: unknown, frame: Frame, run: Run) => unknown
   /** When all is compiled: finds out what the references mean, and names what no scope surely binds. */
   settle(): string[]
 }
@@ -37,7 +37,10 @@ interface Target {
 }
 
 export function frameOf(scope: Scope, parent: Frame): Frame {
-  return scope.size === 0 ? parent : { slots: new Array(scope.size).fill(unbound), parent }
+  if (scope.size === 0) return parent
+  const slots: unknown[] = []
+  for (let slot = 0; slot < scope.size; slot++) slots.push(unbound)
+  return { slots, parent }
 }
 
 export function createNames(): Names {
@@ -82,7 +85,7 @@ export function createNames(): Names {
     refer(scope, name) {
       const target: Target = { hops: 0, slot: -1, global: -1, outer: undefined }
       references.push({ scope, name, target })
-      return (frame, run) => read(target, frame, run)
+      return (_input, frame, run) => read(target, frame, run)
     },
     settle() {
       for (const { scope, name, target } of references) settleOne(scope, name, target)

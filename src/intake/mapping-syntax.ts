@@ -120,3 +120,9 @@ export interface NotCompiled {
 export function notCompiled(reason: string): NotCompiled {
   return { notCompiled: reason }
 }
+
+/** Nothing is done to the value of the node afterwards: whoever evaluates it may collapse it there and then. */
+export function isAlone(node: SyntaxNode): boolean {
+  if (node.type === 'path' && node.keepSingletonArray) return false
+  return !node.keepArray && !node.group && (node.predicate ?? []).length === 0
+}
