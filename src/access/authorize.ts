@@ -6,6 +6,7 @@ import type { Clock, Store } from '#core/ports.ts'
 import type { Resource } from '#core/resource.ts'
 import { subscriberOf } from '#core/subscription.ts'
 import { type ConsentRequest, evaluate, refusesEmergency, type Statement } from './consent.ts'
+import { isKeptMessage } from './kept-message.ts'
 import { type LabelRules, labelRules } from './label-rules.ts'
 import { confidentialities, createLabeller } from './labels.ts'
 import { createPatientContexts } from './patient-context.ts'
@@ -70,6 +71,7 @@ export function createAccess(options: AccessOptions): Access {
     if (asked.resourceType !== type || (incoming && incoming.resourceType !== type)) {
       return refuse([...gated.reasons, 'type'])
     }
+    if (stored && isKeptMessage(stored)) return refuse([...gated.reasons, 'kept-message'])
     if (grant.condition === 'any' && !incoming) return gated
     if (grant.condition === 'subscriber') return decideSubscriber(stored, request, grant)
     const first = grant.condition === 'any' ? gated : await decideOne(asked, request, grant)

@@ -1,4 +1,5 @@
 import type { Binary, Task } from 'fhir/r4'
+import { keptMessageTag } from '#access/kept-message.ts'
 import type { Caller } from '#core/caller.ts'
 import { patientOf } from '#core/compartment.ts'
 import { Failure } from '#core/failure.ts'
@@ -70,6 +71,7 @@ export function heldBinary(
   return {
     resourceType: 'Binary',
     id,
+    meta: { tag: [keptMessageTag] },
     contentType: 'application/json',
     ...(patient ? { securityContext: { reference: patient } } : {}),
     data: base64(new TextEncoder().encode(JSON.stringify({ ...facts, body: base64(body) }))),

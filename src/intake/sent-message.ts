@@ -1,4 +1,5 @@
 import type { Binary } from 'fhir/r4'
+import { keptMessageTag } from '#access/kept-message.ts'
 import type { Audit } from '#core/act.ts'
 import type { Caller } from '#core/caller.ts'
 import type { ResourceWrite } from '#core/commit.ts'
@@ -26,6 +27,7 @@ export function sentMessageWrite(
   const binary: Identified<Binary> = {
     resourceType: 'Binary',
     id,
+    meta: { tag: [keptMessageTag] },
     contentType: 'application/hl7-v2',
     ...(patient ? { securityContext: { reference: patient } } : {}),
     data: base64(body),

@@ -169,7 +169,11 @@ describe('a code that no table knows', () => {
       expect((await client.request('GET', '/mappings/unmapped-codes')).status).toBe(403)
     const listed = await postern(scene.clinic.folder, 'codes', 'list')
     expect(listed.stdout).toMatch(/^coding-system\tACMERX\t.*\trxwriter\t2 waiting\t20/m)
-    expect((await scene.ehr.request('GET', `/fhir/Binary?_count=1`)).status).toBe(404)
+    // The message itself stands beside its Task, and no door serves it.
+    const tasks = resourcesOf((await scene.ehr.request('GET', '/fhir/Task?status=requested')).body)
+    const [held] = tasks.filter(({ code }) => code.text === 'Unmapped code')
+    expect(await scene.clinic.store.read('Binary', held.id)).toMatchObject({ deleted: false })
+    expect((await scene.ehr.request('GET', `/fhir/Binary/${held.id}`)).status).toBe(404)
   }, 30_000)
 
   it('is mapped for its sender alone, by an answer with which its messages are valid', async () => {
