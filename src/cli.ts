@@ -10,6 +10,7 @@ import { addAuditCommands } from './cli-audit.ts'
 import { addCodeCommands } from './cli-codes.ts'
 import { addConsentCommands } from './cli-consent.ts'
 import { addDeliveryCommands } from './cli-delivery.ts'
+import { addEvidenceCommands } from './cli-evidence.ts'
 import { addHl7Commands } from './cli-hl7.ts'
 import { addIssuerCommands } from './cli-issuers.ts'
 import { addKeyCommands } from './cli-keys.ts'
@@ -222,6 +223,7 @@ function words(text: string | undefined, separator: string): string[] {
 
 addConsentCommands(program, { withClinic, say, commandLine })
 addDeliveryCommands(program, { withClinic, say, commandLine, looked, readJson })
+addEvidenceCommands(program, { withClinic, say, commandLine })
 addHl7Commands(program, { withClinic, say, commandLine })
 addAuditCommands(program, { withClinic, say, commandLine })
 addIssuerCommands(program, { withClinic, say, commandLine })

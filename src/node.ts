@@ -38,6 +38,8 @@ export interface OpenClinic {
   keys: KeyStore
   /** Key that checks the log's checkpoints, in C2SP vkey form. */
   vkey: string
+  /** Signs a note with that key: what the clinic gives out can be known again. */
+  sign(text: string): string
   /** Checkpoints kept outside of the database. */
   anchored(): string[]
   close(): Promise<void>
@@ -85,6 +87,7 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
     keyring,
     keys,
     vkey: signer.vkey,
+    sign: signer.sign,
     anchored: () =>
       existsSync(anchorFile) ? readFileSync(anchorFile, 'utf8').split('\f\n').filter(Boolean) : [],
     close: async () => {

@@ -76,7 +76,7 @@ export async function requireEvidence(ports: Ports, asked: EvidenceAsked): Promi
       { detail: 'override-not-granted', text: `To sign what was not seen takes the grant ${unseenGrant}.` },
     ])
   if (unseen.length > 0 && !isOverridden) throw new Failure('conflict', unseen.map(notSeen))
-  const head = seenThroughOf(ledgers)
+  const head = seenThroughOf(ledgers, person)
   if (seenThrough !== head) throw new Failure('conflict', [notThrough])
   const prior = await priorOf(ports, order)
   const entities = latestIn(ledgers)
@@ -135,20 +135,20 @@ async function priorOf({ store }: Ports, order: Order): Promise<Evidence['prior'
  * records of the patient and of the order before as they were. What came in between wins, and is looked at (R24, R25).
  */
 export async function evidenceUnit(
-  { ids }: Pick<Ports, 'ids'>,
   { verdict, prior, person: { ledgers, records } }: Evidence,
   signed: { person: Reference; order: Identified; record: Identified; at: number },
 ): Promise<Pick<CommitUnit, 'ledger' | 'expects'>> {
   const { person, at } = signed
   const [order, record] = await Promise.all([placeOf(signed.order), placeOf(signed.record)])
   const isAsked = verdict.verdict !== 'not-asked'
-  const ledger = ledgers.map(({ patient, entries }) => ({
+  const ledger = ledgers.map(({ patient, start, entries }, index) => ({
     patient,
     entry: {
       kind: 'signed' as const,
-      id: ids.random(),
+      id: `${signed.record.id}.${index}`,
       at,
       person,
+      after: entries.at(-1)?.chain ?? start,
       order,
       record,
       ...(prior ? { prior: prior.place } : {}),
@@ -182,5 +182,5 @@ export async function evidenceAsked(
   )
     return undefined
   const { visible } = await byVisibility(ports, caller, unseenBy(person as Reference, ledgers))
-  return { seenThrough: seenThroughOf(ledgers), unseen: visible }
+  return { seenThrough: seenThroughOf(ledgers, person as Reference), unseen: visible }
 }

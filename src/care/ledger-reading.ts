@@ -7,6 +7,8 @@ import {
   type LedgerRow,
   type LedgerStore,
   ledgerForm,
+  type ReceivedEntry,
+  type WithdrawnEntry,
 } from '#core/ledger.ts'
 import type { Reference } from '#core/resource.ts'
 
@@ -50,7 +52,7 @@ async function followed(patient: Reference, rows: readonly LedgerRow[]): Promise
 }
 
 /** The chain over the texts of entries, in order. Throws Failure `malformed` for a text that is no entry. */
-async function chainedLedger(patient: Reference, texts: readonly string[]): Promise<Ledger> {
+export async function chainedLedger(patient: Reference, texts: readonly string[]): Promise<Ledger> {
   let chain = await chainStart(patient)
   const ledger: Ledger = { patient, start: base64url(chain), entries: [] }
   for (const [index, text] of texts.entries()) {
@@ -69,19 +71,24 @@ function entryOf(text: string): LedgerEntry {
 
 /** What came in, without what was seen and signed. */
 export function incoming({ entries }: Ledger) {
-  return entries.flatMap(({ entry, ...place }) =>
-    entry.kind === 'received' || entry.kind === 'withdrawn' ? [{ ...place, entry }] : [],
-  )
+  return entries.flatMap(({ entry, ...place }) => (isIncoming(entry) ? [{ ...place, entry }] : []))
+}
+
+function isIncoming(entry: LedgerEntry): entry is ReceivedEntry | WithdrawnEntry {
+  return entry.kind === 'received' || entry.kind === 'withdrawn'
 }
 
 /**
- * What had come in last, in each ledger of a person: `Patient/1:12:<chain>`, separated by spaces, in order of patient;
- * position 0 where nothing came in. It stands in the header of a signature.
+ * Up to where somebody had looked, in each ledger of a patient: `Patient/1:12:<chain>`, separated by spaces, in order of
+ * patient. The place is that of what came in last, or of what they said last that they saw, position 0 where there is
+ * neither: so the chain covers all that came in and all that they saw of it. It stands in the header of their signature.
  */
-export function seenThroughOf(ledgers: readonly Ledger[]): string {
+export function seenThroughOf(ledgers: readonly Ledger[], person: Reference): string {
   return ledgers
     .map((ledger) => {
-      const last = incoming(ledger).at(-1)
+      const last = ledger.entries.findLast(
+        ({ entry }) => isIncoming(entry) || (entry.kind === 'viewed' && entry.person === person),
+      )
       return `${ledger.patient}:${last?.position ?? 0}:${last?.chain ?? ledger.start}`
     })
     .sort()

@@ -86,7 +86,7 @@ export async function signedConsequences(
     deliveries: await deliveriesOf(ports, writes),
     nonces: prior.nonces,
     evidence,
-    ...(await evidenceUnit(ports, evidence, signed)),
+    ...(await evidenceUnit(evidence, signed)),
   }
 }
 

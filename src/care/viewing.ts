@@ -8,7 +8,7 @@ import { isEvidenceType } from '#core/ledger.ts'
 import type { Ids, Store } from '#core/ports.ts'
 import type { Identified, Reference } from '#core/resource.ts'
 import { byVisibility, type EvidencePorts, ledgersOf, unseenBy } from './evidence.ts'
-import { incoming, type Ledger, seenThroughOf } from './ledger-reading.ts'
+import { incoming, type Ledger } from './ledger-reading.ts'
 
 /** As long as a sign-in may last. */
 const sessionMs = 12 * 3_600_000
@@ -42,7 +42,6 @@ export interface Viewing {
 export interface Viewed {
   /** None where nothing is new to this person. */
   ledger: NewLedgerEntry[]
-  seenThrough: string
   /** What is left, of what the caller may see. */
   unseen: string[]
 }
@@ -75,7 +74,7 @@ export async function viewedConsequences(ports: Ports, viewing: Viewing): Promis
   })
   const left = unseenBy(signIn.person, ledgers).filter(({ what }) => !told.has(what))
   const { visible } = await byVisibility(ports, caller, left)
-  return { ledger, seenThrough: seenThroughOf(ledgers), unseen: visible }
+  return { ledger, unseen: visible }
 }
 
 async function requireGivenOut({ store }: Ports, { caller, versions }: Viewing): Promise<void> {

@@ -45,6 +45,7 @@ export interface ViewedEntry extends Entry {
 /** An order was signed. Its place in the ledger says what had come in by then. */
 export interface SignedEntry extends Entry {
   kind: 'signed'
+  /** `id` is that of the record, and the number of the ledger among those of the patient. */
   person: Reference
   /** The version that signing put in force, the record of the signature, and the order before: what and SHA-256. */
   order: LedgerPlace
@@ -52,7 +53,9 @@ export interface SignedEntry extends Entry {
   prior?: LedgerPlace
   /** `not-asked`: no repeat. `seen`: the signer had everything before them. `overridden`: not, and said why. */
   verdict: 'not-asked' | 'seen' | 'overridden'
-  /** What had come in last, as the signature covers it (care/ledger-reading). */
+  /** The chain up to the entry before this one, base64url. */
+  after: string
+  /** Up to where the signer had looked, as the signature covers it (care/ledger-reading). */
   seenThrough?: string
   /** Not seen, of what the signer may see; and what the signer may not see. */
   unseen: string[]

@@ -1,5 +1,5 @@
 import type { Communication, MedicationRequest, Patient, QuestionnaireResponse } from 'fhir/r4'
-import { CompactSign, exportJWK, generateKeyPair } from 'jose'
+import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import type { SignerJwk } from '#care/detached-signature.ts'
 import type { SignerRegistration } from '#care/signer.ts'
 import type { Caller } from '#core/caller.ts'
@@ -27,12 +27,13 @@ export async function openSigningDesk(
   const { ask, clock } = open
   const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
   const jwk = (await exportJWK(publicKey)) as SignerJwk
+  const kid = await calculateJwkThumbprint(jwk)
   const step = (at: number) => ({ by: 'Practitioner/operator' as const, at })
   const start = clock.now()
   const signer: SignerRegistration = {
     person: doctorId,
     revision: 1,
-    keys: [{ thumbprint: 'k', jwk, proposed: step(start - 2), approved: step(start - 1) }],
+    keys: [{ thumbprint: kid, jwk, proposed: step(start - 2), approved: step(start - 1) }],
   }
   await store.commit({
     audit: [],
@@ -99,7 +100,7 @@ export async function openSigningDesk(
       const bytes = new Uint8Array(Buffer.from(said('bytes').valueBase64Binary, 'base64'))
       const seenThrough = said('seenThrough').valueString
       const jws = await new CompactSign(bytes)
-        .setProtectedHeader({ alg: 'ES256', kid: 'k', seenThrough })
+        .setProtectedHeader({ alg: 'ES256', kid, seenThrough })
         .sign(privateKey)
       const parameter = [
         { name: 'signature', valueString: jws.replace(/\..*\./, '..') },

@@ -27,7 +27,7 @@ const answers: QuestionnaireResponse = {
 
 function signed(): SignedEntry {
   const place = { what: 'MedicationRequest/1/_history/2', sha256: '' }
-  const facts = { person: 'Practitioner/1', order: place, record: place, verdict: 'seen' } as const
+  const facts = { person: 'Practitioner/1', order: place, record: place, verdict: 'seen', after: '' } as const
   return { kind: 'signed', id: newId(), at, ...facts, unseen: [], withheld: [] }
 }
 
@@ -62,7 +62,9 @@ export function ledgerClaims(withStore: WithStore): void {
         const [, second] = incoming(await readLedger(store, 'Patient/1'))
         expect(second?.entry).toMatchObject({ sha256: await hashHex(stored?.json ?? '') })
         expect(await told(store, 'Patient/2')).toHaveLength(1)
-        expect(seenThroughOf([await readLedger(store, 'Patient/3')])).toMatch(/^Patient\/3:0:[\w-]{43}$/)
+        expect(seenThroughOf([await readLedger(store, 'Patient/3')], 'Practitioner/1')).toMatch(
+          /^Patient\/3:0:[\w-]{43}$/,
+        )
       }))
 
     it('have no gap, however many come at once, and nothing of what fails', () =>

@@ -33,7 +33,7 @@ const body = z.strictObject({
 /**
  * `POST Communication/$viewed`: a person had these versions of messages and answers before them, on a screen, after they
  * were read by this very sign-in. Parameters with `seen` (a reference to a version, repeated) and `shown` (when). Answers
- * `seenThrough`, for the header of a signature, and what is left to be seen.
+ * how many were new, and what is left to be seen.
  */
 export async function viewed(call: Call): Promise<Answer> {
   const { seen, shown } = readSeen(call)
@@ -47,11 +47,12 @@ export async function viewed(call: Call): Promise<Answer> {
   }
   const { caller } = call.request
   const viewing = { caller, versions, shown, at: clock.now() }
-  const { ledger, seenThrough, unseen } = await viewedConsequences({ store, access, ids }, viewing)
+  const { ledger, unseen } = await viewedConsequences({ store, access, ids }, viewing)
+  const count = ledger.reduce((sum, { entry }) => sum + (entry.kind === 'viewed' ? entry.seen.length : 0), 0)
   const parameters: Parameters = {
     resourceType: 'Parameters',
     parameter: [
-      { name: 'seenThrough', valueString: seenThrough },
+      { name: 'new', valueUnsignedInt: count },
       ...unseen.map((reference) => ({ name: 'unseen', valueReference: { reference } })),
     ],
   }
