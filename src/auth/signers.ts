@@ -6,6 +6,7 @@ import type { Caller } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Store } from '#core/ports.ts'
 import type { Reference } from '#core/resource.ts'
+import { requireFreshSignIn } from '#core/step-up.ts'
 import { checkClientKeys, thumbprint } from './client-keys.ts'
 
 export interface SignerPorts {
@@ -43,6 +44,7 @@ export async function proposeSigner(
   by: SignerAsker,
 ): Promise<SignerRegistration> {
   const person = requireOperator(by.caller)
+  requireFreshSignIn(by.caller, ports.clock.now())
   const read = signerProposal.safeParse(asked)
   if (!read.success) {
     const issues = read.error.issues.map(({ path, message }) => ({
@@ -105,6 +107,7 @@ async function changeKey(
   change: (key: SignerKey, step: Step) => SignerKey,
 ): Promise<SignerRegistration> {
   const step = { by: requireOperator(by.caller), at: ports.clock.now() }
+  requireFreshSignIn(by.caller, step.at)
   const standing = await findSigner(ports.store, person)
   if (!standing?.keys.some((key) => key.thumbprint === print))
     throw new Failure('not-found', 'There is no such key of this person.')

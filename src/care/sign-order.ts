@@ -4,6 +4,7 @@ import type { CommitUnit, Nonce, ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import { Failure } from '#core/failure.ts'
 import type { Identified, Reference } from '#core/resource.ts'
+import { requireFreshSignIn } from '#core/step-up.ts'
 import { isOpenAbort, openCancel } from './cancel.ts'
 import { type CarePorts, type Consequences, changed, made } from './change.ts'
 import { type DetachedHeader, isSignedBy, readDetached } from './detached-signature.ts'
@@ -20,9 +21,6 @@ import { findSigner, keyInForce } from './signer.ts'
 import { deliveriesOf } from './task-delivery.ts'
 
 type Order = Identified<MedicationRequest>
-
-/** Seconds after which both factors have to be shown again: completing them is part of signing (21 CFR 1311.140). */
-export const signInSeconds = 120
 
 export interface Signing extends SigningMoment {
   caller: Caller
@@ -95,10 +93,7 @@ function requireSigner({ role, signIn, breakGlass }: Caller, order: Order, at: n
     throw refused('forbidden', 'not-a-prescriber', 'An order is signed by a prescriber who signed in.')
   if (signIn.person !== order.requester?.reference)
     throw refused('forbidden', 'not-the-requester', 'An order is signed by the person who orders it.')
-  if (signIn.factors < 2 || at - signIn.at > signInSeconds * 1000) {
-    const text = `Sign in with two factors, no more than ${signInSeconds} seconds before signing.`
-    throw refused('unauthenticated', 'step-up', text)
-  }
+  requireFreshSignIn({ signIn }, at)
   return signIn
 }
 

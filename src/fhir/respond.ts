@@ -1,8 +1,8 @@
-import { signInSeconds } from '#care/sign-order.ts'
 import { type Failure, failures } from '#core/failure.ts'
 import type { DoorResponse } from '#core/http.ts'
 import { operationOutcome, outcomeOf } from '#core/outcome.ts'
 import type { Stored } from '#core/ports.ts'
+import { signInAnew } from '#core/step-up.ts'
 import { parseJson } from '#formats/json.ts'
 import { contentResponse } from './binary/content.ts'
 import type { Call } from './call.ts'
@@ -38,9 +38,6 @@ export function writeResponse(call: Call, status: number, stored: Stored, body: 
     call.prefer.return === 'representation' ? body : JSON.stringify(outcomeOf([told], 'informational'))
   return { status, headers: { ...always, ...headers }, body: text }
 }
-
-/** https://www.rfc-editor.org/rfc/rfc9470#section-3: who came this far is known, and has to prove it once more. */
-const signInAnew = `DPoP error="insufficient_user_authentication", max_age="${signInSeconds}"`
 
 export function failureResponse(failure: Failure): DoorResponse {
   const isLater = failure.kind === 'unavailable' || failure.kind === 'too-many'

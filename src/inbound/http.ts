@@ -4,6 +4,7 @@ import type { Caller } from '#core/caller.ts'
 import { Failure, failures } from '#core/failure.ts'
 import type { DoorRequest, DoorResponse } from '#core/http.ts'
 import { operationOutcome } from '#core/outcome.ts'
+import { asksToSignInAnew, signInAnew } from '#core/step-up.ts'
 import type { Lockout, RateLimit } from './rate-limit.ts'
 
 /** Bytes of a body; attachments travel inline within this. */
@@ -218,7 +219,8 @@ function refusal(fault: unknown, requestId: string, options: HttpOptions): DoorR
 /** A failure as an answer. */
 function refuse(failure: Failure): DoorResponse {
   const headers: Record<string, string> = { 'content-type': 'application/fhir+json; charset=utf-8' }
-  if (failure.kind === 'unauthenticated') headers['www-authenticate'] = 'Bearer'
+  if (failure.kind === 'unauthenticated')
+    headers['www-authenticate'] = asksToSignInAnew(failure) ? signInAnew : 'Bearer'
   if (failure.kind === 'unavailable' || failure.kind === 'too-many') {
     headers['retry-after'] = String(failure.retryAfterSeconds ?? 1)
   }

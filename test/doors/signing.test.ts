@@ -288,6 +288,13 @@ describe('the right to sign', () => {
     const [first, second] = operators
     for (const by of [scene.platform, scene.ehr, doctor])
       expect((await by.request('POST', '/signers', { person: brandt, jwk })).status).toBe(403)
+    const longAgo = await signing.doctorAt({
+      roles: ['operator'],
+      auth_time: Math.floor(Date.now() / 1000) - 130,
+    })
+    const late = await longAgo.request('POST', '/signers', { person: brandt, jwk })
+    expect(late.status).toBe(401)
+    expect(late.headers.get('www-authenticate')).toContain('insufficient_user_authentication')
     const proposed = await first.request('POST', '/signers', { person: brandt, jwk })
     const print = proposed.body.keys.at(-1).thumbprint
     const path = `/signers/${brandt.split('/')[1]}/keys/${print}`

@@ -7,6 +7,7 @@ import { logClaims } from './log-claims.ts'
 import { reindexClaims } from './reindex-claims.ts'
 import { sealClaims } from './seal-claims.ts'
 import { searchClaims } from './search-claims.ts'
+import { sessionClaims } from './session-claims.ts'
 import { subscriptionClaims } from './subscription-claims.ts'
 import type { WithStore } from './units.ts'
 
@@ -21,6 +22,7 @@ export function storeContract(name: string, withStore: WithStore): void {
     deliveryClaims(withStore)
     exportClaims(withStore)
     subscriptionClaims(withStore)
+    sessionClaims(withStore)
     sealClaims(withStore)
   })
 }
