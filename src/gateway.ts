@@ -40,6 +40,7 @@ import { launchRoutes } from '#inbound/launch-routes.ts'
 import { mappingRoutes } from '#inbound/mapping-routes.ts'
 import { openapiRoute } from '#inbound/openapi.ts'
 import { peopleRoutes } from '#inbound/people-routes.ts'
+import { processMessageOperation, processMessageRoute } from '#inbound/process-message.ts'
 import { createLockout, createRateLimit } from '#inbound/rate-limit.ts'
 import { signerRoutes } from '#inbound/signer-routes.ts'
 import { unknownPatientRoutes } from '#inbound/unknown-patient-routes.ts'
@@ -202,6 +203,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     artifacts: shelf.current,
     report: (fault) => ports.onFault(fault, 'background'),
     base: `${settings.baseUrl}/fhir`,
+    systemOperations: [processMessageOperation],
     timeZone: settings.timeZone,
     cursorKey: {
       seal: (text) => base64url(clinicBox.seal(text, 'search/cursor')),
@@ -250,6 +252,14 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     ...ingestRoutes({ flows, intake, hl7v2, hl7v2Preview, timeZoneOf, audit: tell }),
     ...unknownPatientRoutes({ access, unknownPatients, audit: tell }),
     ...signerRoutes({ store, audit, clock, tell }),
+    processMessageRoute({
+      flows,
+      intake,
+      validator,
+      deriveId: vault.deriveId,
+      base: `${settings.baseUrl}/fhir`,
+      audit: tell,
+    }),
     ...fhirRoutes(fhir),
   ]
   const http = createHttp({

@@ -59,6 +59,7 @@ import orderTypeJson from '../mappings/order-type.json'
 import patientRecordJsonata from '../mappings/patient-record.jsonata'
 import pharmacyAmountsJsonata from '../mappings/pharmacy-amounts.jsonata'
 import pharmacyCodesJsonata from '../mappings/pharmacy-codes.jsonata'
+import prescriptionMessageJsonata from '../mappings/prescription-message.jsonata'
 import prescriptionOrderJsonata from '../mappings/prescription-order.jsonata'
 import prescriptionJsonata from '../mappings/prescription.jsonata'
 import priorityJson from '../mappings/priority.json'
@@ -137,6 +138,7 @@ export const bundledArtifacts: Artifacts = {
     ['patient-record', patientRecordJsonata],
     ['pharmacy-amounts', pharmacyAmountsJsonata],
     ['pharmacy-codes', pharmacyCodesJsonata],
+    ['prescription-message', prescriptionMessageJsonata],
     ['prescription-order', prescriptionOrderJsonata],
     ['prescription', prescriptionJsonata],
     ['questionnaire-answers', questionnaireAnswersJsonata],

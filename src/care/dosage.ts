@@ -25,7 +25,7 @@ const textAgrees: CareRule<PrescribedItem> = ({ dosage }) => {
   return { keep: true }
 }
 
-/** Warns of numbers that are misread by people (ISMP's list of error-prone abbreviations) and of half a structure. */
+/** Warns of numbers that are misread by people (ISMP's list of error-prone abbreviations). */
 const readsSafely: CareRule<PrescribedItem> = ({ dosage }) => {
   const warnings = dosage.flatMap((step, index): Issue[] => {
     const expression = `dosage[${index}].text`
@@ -35,15 +35,33 @@ const readsSafely: CareRule<PrescribedItem> = ({ dosage }) => {
         ? [warn('A decimal without a leading zero is easily misread')]
         : []),
       ...(/\d\.0+(?!\d)/.test(step.text) ? [warn('A decimal with a trailing zero is easily misread')] : []),
-      ...(step.structure && !isComplete(step.structure)
-        ? [warn('The structure lacks a dose or a timing: only the text is kept')]
-        : []),
     ]
   })
   return { keep: true, ...(warnings.length > 0 ? { warnings } : {}) }
 }
 
-export const dosageRules: readonly CareRule<PrescribedItem>[] = [repeatsInRange, textAgrees, readsSafely]
+const structureIsWhole: CareRule<PrescribedItem> = ({ dosage }) => {
+  const warnings = dosage.flatMap(({ structure }, index): Issue[] => {
+    const text = 'The structure lacks a dose or a timing: only the text is kept'
+    const half = {
+      severity: 'warning',
+      code: 'business-rule',
+      text,
+      expression: `dosage[${index}].text`,
+    } as const
+    return structure && !isComplete(structure) ? [half] : []
+  })
+  return { keep: true, ...(warnings.length > 0 ? { warnings } : {}) }
+}
+
+/** For orders that come as FHIR, whose structure stays as it was written. */
+export const writtenDosageRules: readonly CareRule<PrescribedItem>[] = [
+  repeatsInRange,
+  textAgrees,
+  readsSafely,
+]
+
+export const dosageRules: readonly CareRule<PrescribedItem>[] = [...writtenDosageRules, structureIsWhole]
 
 /** Complete enough to be computed with: how much, and when or as needed. Mappings leave the rest to the text (R6). */
 function isComplete({ dose, timing, asNeeded }: DosageStructure): boolean {

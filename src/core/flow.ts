@@ -9,7 +9,7 @@ import type { Identified, Reference, Resource, ResourceType } from '#core/resour
 export interface Flow<Source = unknown> {
   name: string
   title: string
-  door: JsonDoor | Hl7v2Door
+  door: JsonDoor | Hl7v2Door | MessageDoor
   /** Bytes → typed source. Throws Failure `malformed` (cannot be read) or `invalid` (read, but breaks the schema). */
   read(body: Uint8Array, context: ReadContext): Source
   /** The sender's own id of this message: with the sender, the key of idempotency. */
@@ -74,6 +74,12 @@ export interface Hl7v2Door {
   messageTypes: readonly string[]
   /** ORC-1 of the messages of these types that are meant, where other flows take the rest. */
   orderControls?: readonly string[]
+}
+
+/** FHIR messages, by the code of `MessageHeader.eventCoding`. All come in through `$process-message`. */
+export interface MessageDoor {
+  kind: 'message'
+  event: string
 }
 
 export interface ReadContext {

@@ -36,6 +36,8 @@ export interface FhirPorts {
   timeZone?: string
   /** Absolute FHIR base, without slash at the end. */
   base: string
+  /** Operations at the base that other rooms answer, for the CapabilityStatement. */
+  systemOperations?: readonly { name: string; definition: string }[]
   /** Types served; all that search-parameters knows where not given. */
   types?: readonly string[]
   /** Canonicals of the profiles that each type is checked against, for the CapabilityStatement. */

@@ -41,7 +41,7 @@ export function capabilityStatement(ports: FhirPorts, types: readonly string[]):
           description: 'Access tokens of SMART Backend Services; see .well-known/smart-configuration.',
         },
         interaction: [{ code: 'transaction' }, { code: 'batch' }],
-        ...filled('operation', exportOf('')),
+        ...filled('operation', [...exportOf(''), ...(ports.systemOperations ?? [])]),
         resource: types.map((type) => resourceOf(type, ports.profiles?.[type])),
       },
     ],

@@ -13,6 +13,7 @@ import { orderRequest } from './order-request.ts'
 import { patientMerge } from './patient-merge.ts'
 import { patientRecord } from './patient-record.ts'
 import { prescription } from './prescription.ts'
+import { prescriptionMessage } from './prescription-message.ts'
 import { prescriptionOrder } from './prescription-order.ts'
 import { referral } from './referral.ts'
 import { refillRequest, renewalRequest } from './renewal-request.ts'
@@ -24,6 +25,7 @@ export const flows = [
   secureMessage,
   eligibilityResult,
   prescription,
+  prescriptionMessage,
   prescriptionOrder,
   medicationOrder,
   orderRequest,
