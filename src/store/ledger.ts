@@ -2,8 +2,6 @@ import type { ResourceWrite } from '#core/commit.ts'
 import { patientOf } from '#core/compartment.ts'
 import { Failure } from '#core/failure.ts'
 import {
-  hashHex,
-  hashText,
   isEvidence,
   type LateEntry,
   type LedgerEntry,
@@ -14,6 +12,7 @@ import {
 } from '#core/ledger.ts'
 import type { Stored, Vault } from '#core/ports.ts'
 import type { Identified, Reference } from '#core/resource.ts'
+import { sha256 } from '#vault/crypto.ts'
 import type { Driver, Statement } from './driver.ts'
 import * as statements from './ledger-statements.ts'
 import type { Tables } from './schema.ts'
@@ -106,7 +105,7 @@ export async function evidenceStatements(evidence: Evidence, vault: Vault): Prom
   const head = { id: vault.deriveId('ledger', type, id, String(version)), at: updated, what }
   const entry: LedgerEntry = deleted
     ? { kind: 'withdrawn', ...head }
-    : { kind: 'received', ...head, sha256: await hashHex(json) }
+    : { kind: 'received', ...head, sha256: hex(sha256(json)) }
   return entryStatements({ patient, entry }, vault)
 }
 
@@ -118,7 +117,7 @@ export async function entryStatements(
   const box = await vault.box(patient)
   const { id, kind } = entry
   const body = box.seal(JSON.stringify({ patient, text }), placeOf(id))
-  const row = { chain: chainOf(vault, patient), id, kind, hash: await hashText(text), box: box.keyId, body }
+  const row = { chain: chainOf(vault, patient), id, kind, hash: sha256(text), box: box.keyId, body }
   if (position === undefined) return [statements.appendEntry.bind(row)]
   return [{ ...statements.placeEntry.bind({ ...row, position }), guard: 'ledger' }]
 }
@@ -129,4 +128,8 @@ function chainOf(vault: Vault, patient: Reference): Uint8Array {
 
 function placeOf(id: string): string {
   return `ledger/${id}`
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
