@@ -33,3 +33,22 @@ export function decimalText(value: unknown): string | undefined {
 export function decimalOf(text: string): Decimal | undefined {
   return decimalForm.test(text) ? JSON.rawJSON(text) : undefined
 }
+
+/**
+ * The same number written without exponent, exactly: `1.50E1` is `15.0`, `1E-3` is `0.001`. For a text of decimal form.
+ * Undefined where that takes more than a hundred digits.
+ */
+export function withoutExponent(text: string): string | undefined {
+  const [, minus = '', whole = '', fraction = '', power] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? []
+  if (power === undefined) return text
+  const places = fraction.length - Number(power)
+  const digits = whole + fraction
+  if (Math.abs(places) + digits.length > maxDigits) return undefined
+  const padded = places > 0 ? digits.padStart(places + 1, '0') : digits + '0'.repeat(-places)
+  const cut = padded.length - Math.max(places, 0)
+  const integer = padded.slice(0, cut).replace(/^0+(?=\d)/, '')
+  return minus + integer + (places > 0 ? `.${padded.slice(cut)}` : '')
+}
+
+const maxDigits = 100

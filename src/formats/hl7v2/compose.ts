@@ -1,5 +1,5 @@
 import type { Identifier } from 'fhir/r4'
-import { decimalText } from '#core/decimal.ts'
+import { decimalText, withoutExponent } from '#core/decimal.ts'
 import { Failure } from '#core/failure.ts'
 import { standardDelimiters } from './delimiters.ts'
 import { escapeText } from './escape.ts'
@@ -32,14 +32,16 @@ export function repeated(repetitions: readonly string[]): string {
 }
 
 /**
- * A decimal as NM, digit for digit. Throws Failure `unsupported` for an exponent, which NM does not have, and `invalid`
- * for what is no number.
+ * A decimal as NM, digit for digit. NM has no exponent, so that one is written out: the number is the same, and its form
+ * is left to the copy (formats/hl7v2/said). Throws Failure `unsupported` for more than a hundred digits and `invalid` for what
+ * is no number.
  */
 export function numeral(value: unknown): string {
   const text = decimalText(value)
   if (text === undefined) throw new Failure('invalid', 'A quantity is not a number')
-  if (/e/i.test(text)) throw new Failure('unsupported', 'HL7 v2 has no exponents')
-  return text
+  const plain = withoutExponent(text)
+  if (plain === undefined) throw new Failure('unsupported', 'A number has more than a hundred digits')
+  return plain
 }
 
 /** `urn:oid:…` as an OID, else the URI itself: the last two sub-components of HD, or components of EI. */

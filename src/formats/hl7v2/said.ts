@@ -1,4 +1,4 @@
-import { decimalText } from '#core/decimal.ts'
+import { decimalText, isDecimal } from '#core/decimal.ts'
 import { Failure } from '#core/failure.ts'
 
 /**
@@ -44,9 +44,16 @@ export function createSaid(): Said {
     inexact(resource) {
       const left = [...leavesOf(resource, '', told)].map(({ path }) => elementOf(path))
       const present = [...rough].filter((name) => name in resource)
-      return [...new Set([...left, ...present])]
+      const exponents = Object.entries(resource).flatMap(([name, each]) => (hasExponent(each) ? [name] : []))
+      return [...new Set([...left, ...present, ...exponents])]
     },
   }
+}
+
+/** A number is told without its exponent, which is another way to write it. */
+function hasExponent(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return isDecimal(value) ? /e/i.test(value.rawJSON) : Object.values(value).some(hasExponent)
 }
 
 /** `dosageInstruction[0].route` is of `dosageInstruction`. */

@@ -1,7 +1,7 @@
 import type { CodeableConcept, Period, Quantity, Range, Ratio, Timing, TimingRepeat } from 'fhir/r4'
-import { decimalText } from '#core/decimal.ts'
+import { decimalText, withoutExponent } from '#core/decimal.ts'
 
-/** FHIR's data types in plain words; nothing where there is nothing to say. Numbers keep their digits. */
+/** FHIR's data types in plain words; nothing where there is nothing to say. Numbers keep their digits, without exponents. */
 
 export function conceptWords(concept: CodeableConcept | undefined): string {
   const said = concept?.coding?.map(({ display, code }) => display ?? code).find((each) => each !== undefined)
@@ -9,7 +9,7 @@ export function conceptWords(concept: CodeableConcept | undefined): string {
 }
 
 export function quantityWords(quantity: Quantity | undefined): string {
-  const value = decimalText(quantity?.value)
+  const value = numberWords(quantity?.value)
   return value === undefined ? '' : [value, quantity?.unit ?? quantity?.code].filter(Boolean).join(' ')
 }
 
@@ -99,7 +99,7 @@ function rhythmWords(repeat: TimingRepeat): string {
 
 function eventWords({ when = [], offset }: TimingRepeat): string {
   const words = when.map((code) => events[code] ?? code).join(' and ')
-  return offset === undefined ? words : `${decimalText(offset)} minutes ${words}`
+  return offset === undefined ? words : `${numberWords(offset)} minutes ${words}`
 }
 
 function lastingWords({ duration, durationMax, durationUnit }: TimingRepeat): string {
@@ -113,7 +113,13 @@ function boundsWords({ boundsDuration, boundsPeriod, boundsRange }: TimingRepeat
 }
 
 function fromTo(low: unknown, high: unknown): string {
-  const [from, to] = [decimalText(low), decimalText(high)]
+  const [from, to] = [numberWords(low), numberWords(high)]
   if (from !== undefined && to !== undefined) return `${from} to ${to}`
   return from ?? (to === undefined ? '' : `up to ${to}`)
+}
+
+/** Its digits; an exponent is written out where that can be read. */
+function numberWords(value: unknown): string | undefined {
+  const text = decimalText(value)
+  return text && (withoutExponent(text) ?? text)
 }

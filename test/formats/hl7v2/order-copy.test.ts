@@ -3,6 +3,7 @@ import type { Condition, MedicationRequest, Observation } from 'fhir/r4'
 import { describe, expect, it } from 'vitest'
 import type { Hl7v2Dialect } from '#core/destination.ts'
 import { prescriptionOrder } from '#flows/prescription-order.ts'
+import { numeral } from '#formats/hl7v2/compose.ts'
 import { readMessage, value } from '#formats/hl7v2/message.ts'
 import { type OrderValues, writeOrderMessage } from '#formats/hl7v2/order-message.ts'
 import { replay } from '../../flows/replay.ts'
@@ -135,7 +136,7 @@ function clinicalValues(given: MedicationRequest): { path: string; value: string
   const found: { path: string; value: string }[] = []
   const walk = (each: unknown, path: string) => {
     if (/(?:maxDosePerPeriod|rateRatio)\.denominator\.unit$/.test(path)) return
-    if (JSON.isRawJSON(each)) found.push({ path, value: each.rawJSON })
+    if (JSON.isRawJSON(each)) found.push({ path, value: numeral(each) })
     else if (typeof each === 'string' && /\.(?:text|display|unit|valueString)$/.test(path)) {
       if (/^[\w ]+$/.test(each)) found.push({ path, value: each })
     } else if (typeof each === 'object' && each !== null)

@@ -194,9 +194,9 @@ it('an eligibility result tells its outcome and price by their names, and who an
 it.each<[string, Partial<QuestionnaireResponse>, string]>([
   ['nothing was answered', { item: [{ linkId: 'remarks' }] }, 'must hold one at least'],
   [
-    'an exponent',
-    { item: [{ linkId: 'pain', answer: [{ valueDecimal: JSON.rawJSON('1e3') as never }] }] },
-    'exponents',
+    'a number of a thousand digits',
+    { item: [{ linkId: 'pain', answer: [{ valueDecimal: JSON.rawJSON('1e999') as never }] }] },
+    'digits',
   ],
   [
     'a reference',
