@@ -15,6 +15,7 @@ import { createPeople } from '#auth/people/people.ts'
 import { createSealer } from '#auth/sealer.ts'
 import { type Auth, createAuth } from '#auth/smart.ts'
 import { generateSigningKey } from '#auth/tokens.ts'
+import { tellLateMessages } from '#care/late-message.ts'
 import { careUpkeep } from '#care/upkeep.ts'
 import type { Act, Audit } from '#core/act.ts'
 import type { ClientRegistration } from '#core/caller.ts'
@@ -116,6 +117,8 @@ export interface Gateway {
   validator: Validator
   /** What time does to orders and Tasks, and what waits for codes that are known by now: run it every `careUpkeepMs`. Resolves with how many it changed. */
   upkeep(): Promise<number>
+  /** Tells prescribers what came in after they signed: run it every `lateMessageMs`. Resolves with how many were told. */
+  lateMessages(): Promise<number>
   /** Looks at what came into the log and raises alerts: run it about once a minute. Resolves with how many it raised. */
   watch(): Promise<number>
   /** Tells the log of an act that happened at an entry's own door. */
@@ -310,6 +313,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     auth,
     validator,
     upkeep,
+    lateMessages: () => tellLateMessages({ store, audit, clock, ids, parse: parseJson }),
     watch,
     tell,
   }

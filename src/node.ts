@@ -6,6 +6,7 @@ import { serve } from '@hono/node-server'
 import { createLeafMaker } from '#audit/leaf.ts'
 import { createSigner, generateSigningKey } from '#audit/note.ts'
 import { findHl7v2Peer, peerCaller } from '#auth/peers.ts'
+import { lateMessageMs } from '#care/late-message.ts'
 import type { Config, MllpTlsFiles } from '#config.ts'
 import { Failure } from '#core/failure.ts'
 import type { Keyring, KeyStore, Store } from '#core/ports.ts'
@@ -128,6 +129,10 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
   gateway.exporter.start()
   gateway.gatherer.start()
   const failed = (fault: unknown) => process.stderr.write(`upkeep ${faultName(fault)}\n`)
+  let telling: Promise<unknown> = Promise.resolve()
+  const late = setInterval(() => {
+    telling = telling.then(() => gateway.lateMessages()).catch(failed)
+  }, lateMessageMs)
   let watching: Promise<unknown> = Promise.resolve()
   const upkeep = setInterval(() => {
     watching = watching.then(() => gateway.watch()).catch(failed)
@@ -147,8 +152,10 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
     async close() {
       clearInterval(upkeep)
       clearInterval(care)
+      clearInterval(late)
       await indexing.stop()
       await caring
+      await telling
       await watching
       await mllp?.close()
       await new Promise((resolve) => server.close(resolve))

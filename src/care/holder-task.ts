@@ -44,6 +44,8 @@ export interface Alert {
   description: string
   about: Reference
   patient?: Reference | undefined
+  /** Who is to see to it; anybody of the clinic where not given. */
+  owner?: Reference | undefined
   at: number
   input?: Task['input']
 }
@@ -62,6 +64,7 @@ export function alertTask(ports: Pick<CarePorts, 'ids'>, alert: Alert): Resource
     ...(alert.patient ? { for: { reference: alert.patient } } : {}),
     authoredOn: now,
     lastModified: now,
+    ...(alert.owner ? { owner: { reference: alert.owner } } : {}),
     ...(alert.input ? { input: alert.input } : {}),
   }
   return made(task, alert.at)

@@ -1,7 +1,9 @@
 import { DurableObject, type ObjectNamespace } from 'cloudflare:workers'
 import { createLeafMaker } from '#audit/leaf.ts'
 import { createSigner } from '#audit/note.ts'
+import { lateMessageMs } from '#care/late-message.ts'
 import { Failure } from '#core/failure.ts'
+import { isEvidenceType } from '#core/ledger.ts'
 import type { KeyStore, Store, Vault } from '#core/ports.ts'
 import { careUpkeepMs, createGateway, type Gateway } from '#gateway.ts'
 import { createChannels } from '#outbound/channels.ts'
@@ -79,6 +81,7 @@ export class Clinic extends DurableObject<WorkerEnv> {
         parameters = (await store.reindex(reindexBatch)).parameters
       }
       if (parameters.length > 0) await this.#arm(clock.now())
+      await gateway.lateMessages()
       await gateway.watch()
       await gateway.log.checkpoint()
       await store.sweep(clock.now())
@@ -137,6 +140,8 @@ export class Clinic extends DurableObject<WorkerEnv> {
       const isToSend = unit.deliveries?.length || unit.releases?.length
       const at = isToSend ? clock.now() : (begun?.lease ?? clock.now() + checkpointMs)
       this.ctx.waitUntil(this.#arm(at))
+      const isEvident = unit.writes?.some(({ resource }) => isEvidenceType(resource.resourceType))
+      if (isEvident) this.ctx.waitUntil(this.#arm(clock.now() + lateMessageMs))
       if (unit.writes?.length) this.ctx.waitUntil(this.#armForSubscribers(store))
     })
     const opened = { gateway, store, vault, vkey: signer.vkey }

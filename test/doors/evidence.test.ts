@@ -235,6 +235,64 @@ describe('an override', () => {
   })
 })
 
+describe('what comes in after a signature', () => {
+  it('is told to who signed, with a cancellation to be asked for, until the pharmacy has begun', async () => {
+    const { scene } = signing
+    const signed = (await signing.draft('late', { drug: { codings: [], text: 'Another drug 2 mg' } })).order
+    expect((await signing.sign(signed)).status).toBe(200)
+    const tasks = async (of: string) =>
+      resourcesOf((await scene.ehr.request('GET', `/fhir/Task?focus=${of}&_count=50`)).body)
+    await scene.clinic.gateway.lateMessages()
+    const before = await tasks(signed)
+    const late = [await receive('late-1'), await receive('late-2')]
+    await Promise.all([scene.clinic.gateway.lateMessages(), scene.clinic.gateway.lateMessages()])
+    await scene.clinic.gateway.lateMessages()
+    const more = (await tasks(signed)).filter(({ id }) => !before.some((each) => each.id === id))
+    expect(more).toHaveLength(2)
+    const [alert, offered] = more.toSorted((a) => (a.code.text ? -1 : 1))
+    expect(alert).toMatchObject({
+      owner: { reference: signing.brandt },
+      priority: 'urgent',
+      status: 'requested',
+    })
+    const named = alert.input.map(
+      (each: { valueReference: { reference: string } }) => each.valueReference.reference,
+    )
+    expect(named.toSorted()).toEqual([...late, `Task/${offered.id}`].toSorted())
+    expect(offered).toMatchObject({ status: 'draft', intent: 'order', focus: { reference: signed } })
+    const code = { coding: [{ system: 'http://snomed.info/sct', code: '182862001' }] }
+    const asked = await doctor.request(
+      'PUT',
+      `/fhir/Task/${offered.id}`,
+      { ...offered, status: 'requested', reasonCode: code },
+      { 'if-match': 'W/"1"', prefer: 'return=representation' },
+    )
+    expect([asked.status, asked.body.status], asked.text).toEqual([200, 'requested'])
+
+    const fulfil = before.find((each) => each.code.coding?.[0].code === 'fulfill')
+    const moved = async (status: string, version: number) =>
+      (
+        await scene.pharmacy.request(
+          'PUT',
+          `/fhir/Task/${fulfil.id}`,
+          {
+            ...(
+              await scene.pharmacy.request('GET', `/fhir/Task/${fulfil.id}`)
+            ).body,
+            status,
+            lastModified: new Date().toISOString(),
+          },
+          { 'if-match': `W/"${version}"` },
+        )
+      ).status
+    expect([await moved('accepted', 1), await moved('in-progress', 2)]).toEqual([200, 200])
+    const count = (await tasks(signed)).map(({ meta }) => meta.versionId).join()
+    await receive('too-late')
+    await scene.clinic.gateway.lateMessages()
+    expect((await tasks(signed)).map(({ meta }) => meta.versionId).join()).toBe(count)
+  })
+})
+
 describe('the command line', () => {
   it('gives out the evidence of an order, verifies it without the clinic, and lists what was overridden', async () => {
     const { clinic } = signing.scene
