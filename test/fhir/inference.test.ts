@@ -12,6 +12,17 @@ interface Secret {
 const planted: Secret = { word: 'Zerbrowski', date: '1971-03-04', gender: 'other' }
 const different: Secret = { word: 'Quillfeather', date: '1988-11-30', gender: 'female' }
 
+/** What stands beside the messages. */
+const circumstances = [
+  'Encounter',
+  'EpisodeOfCare',
+  'Coverage',
+  'Flag',
+  'DocumentReference',
+  'CommunicationRequest',
+  'Endpoint',
+]
+
 /**
  * One clinic three times over: with the secret, with another in its place, and with nothing there. Whatever is asked,
  * and however, the three must answer alike: then no question can tell them apart, and nothing was learned (F7).
@@ -36,7 +47,7 @@ describe('searching for what one may not see gives nothing away', () => {
     // One element of what is seen is hidden itself.
     await put(order(secret ?? { word: 'Nobody', date: '2001-01-01', gender: 'male' }))
     for (const resource of secret ? hiddenPart(secret) : []) await put(resource as never)
-    for (const type of ['Patient', 'Practitioner', 'Organization', 'Questionnaire', 'Group'])
+    for (const type of ['Patient', 'Practitioner', 'Organization', 'Questionnaire', 'Group', 'Endpoint'])
       open.policy.hidden.add(`${type}/ehr.s`)
     open.policy.fields.set('MedicationRequest', ['status', 'intent', 'subject', 'medicationCodeableConcept'])
     open.clock.at = Date.parse('2026-04-01T00:00:00Z')
@@ -78,7 +89,7 @@ describe('searching for what one may not see gives nothing away', () => {
 
   const people = ['Patient', 'Practitioner', 'Organization', 'Communication', 'Task', 'MedicationRequest']
   /** With amounts, composites and URIs. */
-  const types = [...people, 'Questionnaire', 'Group']
+  const types = [...people, 'Questionnaire', 'Group', ...circumstances]
   const values = [
     planted.word,
     planted.word.slice(0, 3),
@@ -204,7 +215,89 @@ describe('searching for what one may not see gives nothing away', () => {
   })
 })
 
+/** One of each, about a patient, with a word and a date in what it can be found by. */
+function besides(id: string, patient: string, word: string, date: string) {
+  const identifier = [{ system: 'urn:s', value: word }]
+  const subject = { reference: patient }
+  const concept = { coding: [{ system: 'urn:s', code: word, display: word }], text: word }
+  const period = { start: date, end: date }
+  const by = { reference: 'Practitioner/ehr.1', display: word }
+  const url = `https://${word}.test/q`
+  return [
+    {
+      resourceType: 'Encounter',
+      id,
+      identifier,
+      status: 'finished',
+      class: { system: 'urn:s', code: word },
+      type: [concept],
+      subject,
+      period,
+      participant: [{ type: [concept], individual: by }],
+      reasonCode: [concept],
+      hospitalization: { dischargeDisposition: concept },
+    },
+    {
+      resourceType: 'EpisodeOfCare',
+      id,
+      identifier,
+      status: 'active',
+      type: [concept],
+      patient: subject,
+      period,
+      careManager: by,
+    },
+    {
+      resourceType: 'Coverage',
+      id,
+      identifier,
+      status: 'active',
+      type: concept,
+      dependent: word,
+      beneficiary: subject,
+      payor: [{ reference: 'Organization/ehr.1', display: word }],
+      class: [{ type: concept, value: word }],
+    },
+    { resourceType: 'Flag', id, identifier, status: 'active', code: concept, subject, period, author: by },
+    {
+      resourceType: 'DocumentReference',
+      id,
+      identifier,
+      status: 'current',
+      type: concept,
+      category: [concept],
+      subject,
+      date: `${date}T00:00:00Z`,
+      author: [by],
+      description: word,
+      securityLabel: [concept],
+      content: [{ attachment: { contentType: `text/${word}`, url } }],
+    },
+    {
+      resourceType: 'CommunicationRequest',
+      id,
+      identifier,
+      status: 'active',
+      category: [concept],
+      subject,
+      authoredOn: date,
+      requester: by,
+    },
+    {
+      resourceType: 'Endpoint',
+      id,
+      identifier,
+      status: 'active',
+      connectionType: { system: 'urn:s', code: word },
+      name: word,
+      payloadType: [concept],
+      address: url,
+    },
+  ]
+}
+
 const openPart = [
+  ...besides('1', 'Patient/ehr.1', 'Openly', '2020-01-01'),
   { resourceType: 'Questionnaire', id: '1', status: 'active', url: 'https://open.test/q' },
   { resourceType: 'Group', id: '1', type: 'person', actual: true },
   { resourceType: 'Organization', id: '1', name: 'Open House' },
@@ -262,6 +355,7 @@ function hiddenPart({ word, date, gender }: Secret) {
   const code = { system: 'urn:s', code: 'k' }
   const valueCodeableConcept = { coding: [{ system: 'urn:s', code: word }] }
   return [
+    ...besides('s', 'Patient/ehr.s', word, date),
     {
       resourceType: 'Questionnaire',
       id: 's',
