@@ -10,7 +10,7 @@ import type { CommitUnit, Nonce } from '#core/commit.ts'
 import { Failure } from '#core/failure.ts'
 import type { Reference } from '#core/resource.ts'
 import type { App } from './app.ts'
-import { endOf, type Grant, resourcesIn } from './grant.ts'
+import { endOf, type Grant, resourcesIn, tellsPatient } from './grant.ts'
 import { findHeld, type GrantedPorts, type Held } from './granted.ts'
 import type { IdTokens } from './id-token.ts'
 
@@ -202,7 +202,9 @@ async function answer(ports: ExchangePorts, { held, scopes, generation, asker }:
       access_token: token,
       token_type: grant.boundTo ? 'DPoP' : 'Bearer',
       scope: scopes.join(' '),
-      ...(grant.patient ? { patient: grant.patient.slice('Patient/'.length) } : {}),
+      ...(grant.patient && tellsPatient(grant.scopes)
+        ? { patient: grant.patient.slice('Patient/'.length) }
+        : {}),
       ...(refreshes ? { refresh_token: `${id}.${generation}.${mark}` } : {}),
     },
   }

@@ -66,6 +66,11 @@ export function endOf({ offline, signedInAt }: Pick<Grant, 'offline' | 'signedIn
   return signedInAt + (offline ? offlineMs : maxSessionMs)
 }
 
+/** Whether the person let the app know whose record it is about. */
+export function tellsPatient(scopes: readonly string[]): boolean {
+  return scopes.includes('launch') || scopes.includes('launch/patient')
+}
+
 /** Whether `patient/` scopes of somebody other than the patient narrow the token down to one patient. */
 export function patientInContext({
   patient,

@@ -7,7 +7,7 @@ import { Failure } from '#core/failure.ts'
 import type { Clock, Store } from '#core/ports.ts'
 import type { Reference } from '#core/resource.ts'
 import type { App } from './app.ts'
-import { contextOf, type Grant, grantable, patientInContext, resourcesIn } from './grant.ts'
+import { contextOf, type Grant, grantable, patientInContext, resourcesIn, tellsPatient } from './grant.ts'
 
 export interface GrantedPorts {
   store: Store
@@ -87,7 +87,7 @@ export async function verifyGranted(
       app: grant.app,
       offline,
       used,
-      ...(patient ? { patient } : {}),
+      ...(patient && tellsPatient(grant.scopes) ? { patient } : {}),
     } satisfies TokenSession,
     ...(boundTo ? { boundTo } : {}),
   }
