@@ -6,6 +6,9 @@ import type { Rules } from './rule.ts'
 export const datatypeRules: Rules = {
   'att-1': (value) => !has(value, 'data') || has(value, 'contentType'),
   'cpt-2': (value) => !has(value, 'value') || has(value, 'system'),
+  // Without a system it is qty-3 that is broken.
+  'drt-1': (value) =>
+    !has(value, 'code') || !has(value, 'system') || (value.system === ucum && has(value, 'value')),
   'exp-1': (value) => has(value, 'expression') || has(value, 'reference'),
   'per-1': (value) => inOrderOfTime(textOf(value, 'start'), textOf(value, 'end')),
   'qty-3': (value) => !has(value, 'code') || has(value, 'system'),
@@ -37,6 +40,8 @@ export const datatypeRules: Rules = {
   'trd-1': (value) => !has(value, 'data') || !hasChoice(value, 'timing'),
   'trd-2': (value) => !has(value, 'condition') || has(value, 'data'),
 }
+
+const ucum = 'http://unitsofmeasure.org'
 
 /** An offset counts from a meal or sleep, not from the meal as such. */
 const mealsThemselves = new Set<unknown>(['C', 'CM', 'CD', 'CV'])

@@ -12,6 +12,11 @@ export const resourceRules: Rules = {
     return !has(participant, 'onBehalfOf') || told === undefined || told === 'Practitioner'
   },
   'grp-1': (group) => !has(group, 'member') || group.actual === true,
+  // Of a Task. Where nobody can tell which came first, as on the same day without a time, it holds.
+  'inv-1': (task) => {
+    const [authored, modified] = [textOf(task, 'authoredOn'), textOf(task, 'lastModified')]
+    return inOrderOfTime(authored, modified) || !inOrderOfTime(modified, authored)
+  },
   'inv-1 Parameters': (parameter) =>
     [has(parameter, 'part'), hasChoice(parameter, 'value'), has(parameter, 'resource')].filter(Boolean)
       .length === 1,

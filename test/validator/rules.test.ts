@@ -64,6 +64,43 @@ describe('a constraint', () => {
     expect(found.length === 0, found.join()).toBe(holds)
   })
 
+  it.each([
+    ['2026-01-02T10:00:00Z', '2026-01-02T12:00:00+02:00', true],
+    ['2026-01-02T10:00:00Z', '2026-01-02T11:59:59+02:00', false],
+    ['2026-01-02', '2026-01-01', false],
+    ['2026-01-02T10:00:00Z', '2026-01-01', false],
+    // The same day, once with and once without its time: nobody can say that the change came first.
+    ['2026-01-02T10:00:00Z', '2026-01-02', true],
+    ['2026-01-02', '2026-01-02T10:00:00Z', true],
+    [undefined, '2026-01-01', true],
+  ])(
+    'of a Task that was authored at %s and changed at %s looks at time',
+    (authoredOn, lastModified, holds) => {
+      const task = { resourceType: 'Task', status: 'requested', intent: 'order', authoredOn, lastModified }
+      expect(errors(JSON.parse(JSON.stringify(task)))).toEqual(
+        holds ? [] : [expect.stringContaining('inv-1')],
+      )
+    },
+  )
+
+  it.each([
+    [{ value: 5, unit: 'days', system: 'http://unitsofmeasure.org', code: 'd' }, []],
+    [{ value: 5, unit: 'days' }, []],
+    [{ value: 5, system: 'http://snomed.info/sct', code: '258703001' }, ['drt-1']],
+    [{ system: 'http://unitsofmeasure.org', code: 'd' }, ['drt-1']],
+    [{ value: 5, code: 'd' }, ['qty-3']],
+  ])('of a duration asks for a unit of UCUM: %j', (expectedSupplyDuration, keys) => {
+    const order = {
+      resourceType: 'MedicationRequest',
+      status: 'active',
+      intent: 'order',
+      medicationCodeableConcept: { text: 'x' },
+      subject: { reference: 'Patient/1' },
+      dispenseRequest: { expectedSupplyDuration },
+    }
+    expect(errors(order)).toEqual(keys.map((key) => expect.stringContaining(key)))
+  })
+
   it('says the rule in words, and the key to look it up by', () => {
     expect(errors(patient({ telecom: [{ value: '1' }] }))).toEqual([
       'Patient.telecom[0]: A system is required if a value is provided (cpt-2).',
