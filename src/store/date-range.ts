@@ -16,8 +16,8 @@ const form =
 
 /**
  * The stretch of time that a FHIR date, dateTime or instant covers by its precision: `2024-05` is the whole of May.
- * Without an offset it is read as UTC. Below a millisecond the range is empty (low > high), since nothing is stored
- * that exactly: no row equals it, and before and after still come out right. Undefined when the text is no date.
+ * Without an offset it is read as UTC. Between two milliseconds the range is empty (low > high): it equals what was
+ * told as exactly in the same millisecond, and before and after come out right. Undefined when the text is no date.
  * https://hl7.org/fhir/R4/search.html#date
  */
 export function dateRange(text: string): DateRange | undefined {

@@ -80,11 +80,14 @@ function dateFilter(criterion: Extract<Criterion, { kind: 'date' }>, type: strin
 export const limitNames = ['lowFrom', 'lowTo', 'highFrom', 'highTo'] as const
 const open = { lowFrom: farPast, lowTo: farFuture, highFrom: farPast, highTo: farFuture }
 
-/** A row begins before it ends, which bounds the beginning too: the end that the index is sorted by. */
+/**
+ * A row begins before it ends (one between two milliseconds, one of them after: date-range), which bounds the beginning
+ * too: the end that the index is sorted by.
+ */
 function narrowed(window: DateWindow): DateWindow {
   const { lowFrom = farPast, lowTo, highTo } = window
   if (highTo === undefined) return { ...window, lowFrom }
-  return { ...window, lowFrom, lowTo: Math.min(lowTo ?? highTo, highTo) }
+  return { ...window, lowFrom, lowTo: Math.min(lowTo ?? highTo + 1, highTo + 1) }
 }
 
 function hex(byte: number): string {

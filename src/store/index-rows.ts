@@ -132,7 +132,7 @@ function isOfSystem(element: unknown, system: string): boolean {
 function dateRows(param: string, element: unknown): DateRow[] {
   if (typeof element === 'string') {
     const range = dateRange(element)
-    return range ? [{ param, low: Math.min(range.low, range.high), high: range.high }] : []
+    return range ? [{ param, ...range }] : []
   }
   if (typeof element !== 'object' || element === null) return []
   const { start, end } = element as Record<string, unknown>

@@ -169,7 +169,12 @@ function dateWindows(name: string, text: string, now: number): DateWindow[] {
   return prefixes[prefix as keyof typeof prefixes](range, now)
 }
 
-const equal = ({ low, high }: DateRange): DateWindow => ({ lowFrom: low, highTo: high })
+/** What is told more exactly than a millisecond has an empty range on both sides, and equals its like only. */
+const equal = ({ low, high }: DateRange): DateWindow => ({
+  lowFrom: low,
+  highTo: high,
+  ...(low > high ? {} : { highFrom: low }),
+})
 const after = ({ high }: DateRange): DateWindow => ({ highFrom: high + 1 })
 const before = ({ low }: DateRange): DateWindow => ({ lowTo: low - 1 })
 
