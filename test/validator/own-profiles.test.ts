@@ -4,11 +4,13 @@ import type { Resource } from '#core/resource.ts'
 import { createValidator } from '#validator/validator.ts'
 import { base, errorsOf, readFolder, validatorWith } from './examples.ts'
 
+const pcf = readFolder('fixtures/third-party/ihe-pcf/definitions')
 const usCore = readFolder('fixtures/third-party/us-core-6.1.0')
 const validator = validatorWith(
   ...[...usCore.values()].filter(({ resourceType }) =>
     ['StructureDefinition', 'ValueSet'].includes(resourceType),
   ),
+  ...pcf.values(),
 )
 const plainR4 = createValidator({ base, profiles: [] })
 const own = (id: string) => `https://postern.health/fhir/StructureDefinition/${id}`
@@ -64,5 +66,28 @@ describe('a Prescription', () => {
   it.each([...readFolder('fixtures/profiles/Prescription')].filter(([file]) => file.startsWith('good-')))(
     'is a US Core MedicationRequest too: %s',
     (_file, resource) => expect(errors(resource, usCoreMedicationRequest)).toEqual([]),
+  )
+})
+
+describe('a ConsentDirective', () => {
+  const good = [...readFolder('fixtures/profiles/ConsentDirective')].filter(([file]) =>
+    file.startsWith('good-'),
+  )
+  const pcfConsent = (level: string) =>
+    `https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consent${level}`
+
+  it.each(good)('is an intermediate Consent of IHE PCF too: %s', (_file, resource) =>
+    expect(errors(resource, pcfConsent('Intermediate'))).toEqual([]),
+  )
+
+  it('without exceptions is a basic one', () => {
+    const basic = good.filter(([, resource]) => errors(resource, pcfConsent('Basic')).length === 0)
+    expect(basic.map(([file]) => file)).toEqual(['good-deny-all.json', 'good-permit-to-treat.json'])
+  })
+
+  const published = [...readFolder('fixtures/third-party/ihe-pcf/examples')]
+  it.each(published.filter(([file]) => /basic|intermediate/.test(file)))(
+    'can be what IHE gives as an example: %s',
+    (_file, resource) => expect(errors(resource, own('ConsentDirective'))).toEqual([]),
   )
 })
