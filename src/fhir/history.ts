@@ -5,7 +5,7 @@ import type { Answer, Call } from './call.ts'
 import { ok } from './respond.ts'
 import { type BundleLink, bundleText, historyEntry } from './search/bundle.ts'
 import { openContinuation, sealContinuation } from './search/cursor.ts'
-import { absent, findVisible, type Shown } from './show.ts'
+import { absent, findEarlier, type Shown } from './show.ts'
 import { traceDecision, traceResource } from './trail.ts'
 
 const defaultCount = 50
@@ -49,7 +49,7 @@ interface Page {
   looked: number
 }
 
-/** Each version is decided by itself; a deletion shows where the version before it does. */
+/** Each version is decided by itself and as the resource stands now; a deletion shows where the version before it does. */
 async function readPage(call: Call, versions: Versions): Promise<Page> {
   const asked = readAsked(call)
   const entries: { text: string; stored: Stored }[] = []
@@ -80,10 +80,10 @@ async function readPage(call: Call, versions: Versions): Promise<Page> {
 }
 
 async function findVersion(call: Call, stored: Stored): Promise<{ stored: Stored; shown?: Shown }> {
-  if (!stored.deleted) return { stored, shown: await findVisible(call, stored, 'history') }
+  if (!stored.deleted) return { stored, shown: await findEarlier(call, stored, 'history') }
   const before = await call.ports.store.readVersion(stored.type, stored.id, stored.version - 1)
   if (!before || before.deleted) return { stored }
-  return { stored, shown: await findVisible(call, before, 'history') }
+  return { stored, shown: await findEarlier(call, before, 'history') }
 }
 
 function answer(call: Call, path: string, { asked, entries, next }: Page): Answer {

@@ -47,6 +47,37 @@ export async function findVisible(
   return { stored, resource, decision, text: textFor(call, stored, resource, decision) }
 }
 
+/**
+ * Whether the caller may know of an earlier version: as that version stood, and as the resource stands now. What was
+ * found to be sensitive since, or belongs to somebody else, is not shown by asking for what it was before.
+ */
+export async function findEarlier(
+  call: Call,
+  stored: Stored,
+  interaction: Interaction,
+): Promise<Shown | undefined> {
+  const newest = await findNewest(call, stored)
+  if (newest && !(await findVisible(call, newest, interaction))) return undefined
+  return findVisible(call, stored, interaction)
+}
+
+/** The same, on record; throws the failure of absence. */
+export async function requireEarlier(call: Call, stored: Stored): Promise<Shown> {
+  const newest = await findNewest(call, stored)
+  if (newest) await requireVisible(call, newest)
+  return requireVisible(call, stored)
+}
+
+/** The last version that has a body, where it is a later one. */
+async function findNewest(
+  { ports: { store } }: Call,
+  { type, id, version }: Stored,
+): Promise<Stored | undefined> {
+  const current = await store.read(type, id)
+  const newest = current?.deleted ? await store.readVersion(type, id, current.version - 1) : current
+  return newest && !newest.deleted && newest.version > version ? newest : undefined
+}
+
 /** As findVisible, and on record; throws the failure of absence. */
 export async function requireVisible(call: Call, stored: Stored): Promise<Shown> {
   const resource = parseStored(stored)

@@ -1,7 +1,7 @@
 import { Failure } from '#core/failure.ts'
 import type { Answer, Call } from './call.ts'
 import { shownResponse } from './respond.ts'
-import { absent, requireDeletedVisible, requireVisible } from './show.ts'
+import { absent, requireDeletedVisible, requireEarlier } from './show.ts'
 import { rememberedOf } from './signing/given.ts'
 
 /** https://hl7.org/fhir/R4/http.html#vread */
@@ -14,6 +14,6 @@ export async function vread(call: Call): Promise<Answer> {
     await requireDeletedVisible(call, stored)
     throw new Failure('gone', 'This version is a deletion.')
   }
-  const shown = await requireVisible(call, stored)
+  const shown = await requireEarlier(call, stored)
   return { response: shownResponse(call, shown), ...rememberedOf(call, shown) }
 }

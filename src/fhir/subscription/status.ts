@@ -5,7 +5,7 @@ import { eventEntry, type StatusOf, statusEntry, subscriptionStatus } from '#cor
 import type { Answer, Call } from '#fhir/call.ts'
 import { ok } from '#fhir/respond.ts'
 import { bundleText } from '#fhir/search/bundle.ts'
-import { absent, findVisible, requireVisible } from '#fhir/show.ts'
+import { absent, findEarlier, requireVisible } from '#fhir/show.ts'
 import { traceDecision, traceResource } from '#fhir/trail.ts'
 import { stringifyJson } from '#formats/json.ts'
 
@@ -61,7 +61,7 @@ async function entryOf(call: Call, event: StoredEvent, content: Payload): Promis
   const stored = await call.ports.store.readVersion(type, id, version)
   const current = await call.ports.store.read(type, id)
   if (!stored || stored.deleted || !current || current.deleted) return undefined
-  const shown = await findVisible({ ...call, type }, stored, 'read')
+  const shown = await findEarlier({ ...call, type }, stored, 'read')
   if (!shown) return undefined
   traceDecision(call.trail, shown.decision)
   traceResource(call.trail, shown.resource)
