@@ -1,12 +1,15 @@
 import type { Subscription } from 'fhir/r4'
 import type { ClientRegistration } from '#core/caller.ts'
 import { Failure, type Issue } from '#core/failure.ts'
+import type { Cursor } from '#core/query.ts'
 import type { Identified } from '#core/resource.ts'
 import {
   destinationOf,
+  hasEnded,
   heartbeatOf,
   isRegistered,
   payloadOf,
+  subscriberOf,
   wantedOf,
   withSubscriber,
 } from '#core/subscription.ts'
@@ -14,18 +17,22 @@ import { type CarePorts, type Change, type Consequences, writeOf } from './chang
 
 /** May be sent whole resources, where it could also be told their names only. */
 const contentGrant = 'subscription-content'
+/** That one client may have at a time, those that are off aside: each looks at all that is stored. */
+const maxSubscriptions = 100
+const pageSize = 200
 /** Seconds: closer heartbeats are traffic without a meaning. */
 const shortestHeartbeat = 5
 
 /**
  * What a client may ask of a subscription is `requested` and `off`; that it is active, or in error, the gateway says. What
  * is requested goes out as a handshake first. Throws Failure `invalid` with everything that is wrong, `forbidden` for an
- * endpoint that no operator registered for the client, or content that it has no grant for.
+ * endpoint that no operator registered for the client, or content that it has no grant for, `too-costly` beyond as many
+ * as a client may have.
  */
 export async function subscriptionConsequences(ports: CarePorts, change: Change): Promise<Consequences> {
   const asked = change.resource as Identified<Subscription>
   const before = change.previous as Subscription | undefined
-  const issues = checkSubscription(asked)
+  const issues = checkSubscription(asked, change.at)
   if (issues.length > 0) throw new Failure('invalid', issues)
   const registrations = await ports.store.registrations('client')
   const json = registrations.find(({ id }) => id === change.caller.clientId)?.json
@@ -37,6 +44,8 @@ export async function subscriptionConsequences(ports: CarePorts, change: Change)
     throw new Failure('forbidden', `This client may not be sent content: it has no grant ${contentGrant}.`)
   }
   const status = statusOf(asked, before)
+  if (status !== 'off' && (!before || before.status === 'off'))
+    await requireRoom(ports, change.caller.clientId)
   const { error: _, ...rest } = asked
   const stored = withSubscriber({ ...rest, status } as Identified<Subscription>, change.caller.clientId)
   const result = writeOf({ ...change, resource: stored })
@@ -49,6 +58,32 @@ export async function subscriptionConsequences(ports: CarePorts, change: Change)
     notification: { kind: 'handshake' } as const,
   }
   return { result, writes: [result], deliveries: [handshake] }
+}
+
+async function requireRoom(ports: CarePorts, clientId: string): Promise<void> {
+  let own = 0
+  for await (const each of standing(ports)) if (subscriberOf(each) === clientId) own += 1
+  if (own < maxSubscriptions) return
+  const text = `A client has at most ${maxSubscriptions} Subscriptions: switch one off, or delete it.`
+  throw new Failure('too-costly', text)
+}
+
+/** All that are not off, of whatever client. */
+async function* standing({ store }: CarePorts): AsyncGenerator<Subscription> {
+  const values = ['requested', 'active', 'error']
+  let after: Cursor | undefined
+  for (;;) {
+    const criteria = [{ kind: 'token' as const, param: 'status', values }]
+    const rows = await store.search({
+      type: 'Subscription',
+      criteria,
+      limit: pageSize,
+      ...(after ? { after } : {}),
+    })
+    for (const { stored } of rows) yield JSON.parse(stored.json)
+    after = rows.at(-1)?.cursor
+    if (rows.length < pageSize) return
+  }
 }
 
 /** What is active stays so only while nothing but its description changes. */
@@ -70,7 +105,7 @@ function filtersOf(subscription: Subscription | undefined): unknown {
 const ownHeaders =
   /^(?:content-.*|webhook-.*|host|connection|transfer-encoding|te|trailer|upgrade|cookie|expect)$/i
 
-function checkSubscription(subscription: Subscription): Issue[] {
+function checkSubscription(subscription: Subscription, at: number): Issue[] {
   const { status, channel } = subscription
   const issues: Issue[] = []
   const note = (expression: string, text: string) => issues.push({ expression, text })
@@ -80,6 +115,8 @@ function checkSubscription(subscription: Subscription): Issue[] {
     note('Subscription.channel.payload', 'the content must be empty, id-only or full-resource')
   if (channel.payload !== undefined && channel.payload !== 'application/fhir+json')
     note('Subscription.channel.payload', 'only application/fhir+json is sent')
+  if (status !== 'off' && hasEnded(subscription, at))
+    note('Subscription.end', 'has passed: give a later one, none, or the status off')
   if (status === 'error') note('Subscription.status', 'error is said by the server: ask for requested or off')
   const period = heartbeatOf(subscription)
   if (period !== undefined && period < shortestHeartbeat)

@@ -87,6 +87,11 @@ export function payloadOf({ channel }: Subscription): Payload | undefined {
   return payloads.find((each) => each === content.valueCode)
 }
 
+/** Whether the time has come at which its client wanted it to be off. */
+export function hasEnded({ end }: Pick<Subscription, 'end'>, now: number): boolean {
+  return end !== undefined && Date.parse(end) <= now
+}
+
 /** Seconds after which silence is broken. */
 export function heartbeatOf({ channel }: Subscription): number | undefined {
   return channel.extension?.find(({ url }) => url === `${backport}heartbeat-period`)?.valueUnsignedInt

@@ -72,7 +72,7 @@ export function createAttempts(ports: AttemptPorts): (delivery: StoredDelivery) 
   }
 
   async function find(delivery: StoredDelivery): Promise<Destination | undefined> {
-    if (delivery.notification) return findSubscriber({ store, base: ports.base ?? '' }, delivery)
+    if (delivery.notification) return findSubscriber({ store, clock, base: ports.base ?? '' }, delivery)
     const json = await store.findRegistration('destination', delivery.destination)
     return json === undefined ? undefined : (JSON.parse(json) as Destination)
   }

@@ -2,9 +2,9 @@ import type { Subscription } from 'fhir/r4'
 import { clientOf } from '#auth/clients.ts'
 import type { ResourceWrite } from '#core/commit.ts'
 import type { Destination } from '#core/destination.ts'
-import type { Store, StoredDelivery } from '#core/ports.ts'
+import type { Clock, Store, StoredDelivery } from '#core/ports.ts'
 import { type Identified, referenceTo, versioned } from '#core/resource.ts'
-import { isRegistered, payloadOf, subscriberOf } from '#core/subscription.ts'
+import { hasEnded, isRegistered, payloadOf, subscriberOf } from '#core/subscription.ts'
 import type { Attempt } from './settle.ts'
 
 /**
@@ -13,7 +13,7 @@ import type { Attempt } from './settle.ts'
  * no such subscription any more; not active where this may not be sent now.
  */
 export async function findSubscriber(
-  { store, base }: { store: Store; base: string },
+  { store, clock, base }: { store: Store; clock: Clock; base: string },
   delivery: StoredDelivery,
 ): Promise<Destination | undefined> {
   const { notification } = delivery
@@ -35,6 +35,7 @@ export async function findSubscriber(
     active:
       client.active &&
       found.status === awaited &&
+      !hasEnded(found, clock.now()) &&
       (notification.kind !== 'event' || event !== undefined) &&
       isRegistered(channel.endpoint, client.webhooks.addresses),
     channel: {

@@ -23,8 +23,13 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
     because: 'is a store itself, with definitions in it: what is asked of it is decided by who asks it',
   },
   {
+    files: /^src\/fhir\/subscription\/end\.ts$/,
+    decides: /status: 'off'/,
+    because: 'turns off subscriptions whose end has come, and shows them to nobody',
+  },
+  {
     files: /^src\/fhir\//,
-    decides: /\b(?:requireVisible|findVisible|requireDeletedVisible)\(/,
+    decides: /\b(?:requireVisible|findVisible|requireDeletedVisible|findEarlier|requireEarlier)\(/,
     because: 'an interaction, which shows what it found by show.ts only',
   },
   {

@@ -5,7 +5,6 @@ import Database from 'better-sqlite3'
 import type { Communication } from 'fhir/r4'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { registerClient } from '#auth/clients.ts'
-import type { ClientRegistration } from '#core/caller.ts'
 import { type Reference, versioned } from '#core/resource.ts'
 import { systemPorts } from '../../src/node.ts'
 import type { TestClient } from '../open-clinic.ts'
@@ -13,13 +12,18 @@ import { openClinic } from '../open-clinic.ts'
 import { isSigned, partOf, startWebhook, type Webhook } from '../peers/webhook.ts'
 import { startGateway } from './command-line.ts'
 import { fixture, made, openScene, placesIn, prepareFolder, type Scene } from './scene.ts'
+import {
+  type Asked,
+  backport,
+  secret,
+  soon,
+  subscriptionTo,
+  topic,
+  webhooksOf,
+} from './subscription-scene.ts'
 
 /** https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/ over real HTTP, from write to webhook. */
 
-const backport = 'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport'
-const topic = (name: string) => `https://postern.health/fhir/SubscriptionTopic/${name}`
-const secret = `whsec_${Buffer.from('a secret of thirty-two characters').toString('base64')}`
-const soon = { timeout: 15_000, interval: 20 }
 const coded = (system: string, code: string) => ({ coding: [{ system, code }] })
 
 let scene: Scene
@@ -31,49 +35,13 @@ beforeAll(async () => {
 afterAll(() => scene.clinic.close())
 beforeEach(async () => {
   hook = await startWebhook()
-  await webhooksOf('ehr', [hook.address], ['subscription-content'])
+  await webhooksTo([hook.address], ['subscription-content'])
   onTestFinished(() => hook.close())
 })
 
-async function webhooksOf(id: string, addresses: string[], grants: string[] = []): Promise<void> {
-  const { store, gateway } = scene.clinic
-  const known = JSON.parse((await store.findRegistration('client', id)) ?? '{}') as ClientRegistration
-  const next = { ...known, grants, webhooks: { addresses, secret } }
-  await registerClient(store, gateway.audit, next, { requestId: 'test-setup', at: systemPorts.clock.now() })
-}
-
-interface Asked {
-  criteria?: string
-  content?: string
-  filters?: string[]
-  header?: string[]
-  endpoint?: string
-  heartbeat?: number
-  status?: string
-}
-
-function subscriptionOf({ criteria, content, filters = [], header, endpoint, heartbeat, status }: Asked) {
-  const extension = filters.map((valueString) => ({ url: `${backport}-filter-criteria`, valueString }))
-  return {
-    resourceType: 'Subscription',
-    status: status ?? 'requested',
-    reason: 'test',
-    criteria: criteria ?? topic('message-received'),
-    ...(extension.length > 0 ? { _criteria: { extension } } : {}),
-    channel: {
-      ...(heartbeat
-        ? { extension: [{ url: `${backport}-heartbeat-period`, valueUnsignedInt: heartbeat }] }
-        : {}),
-      type: 'rest-hook',
-      endpoint: endpoint ?? `${hook.address}/in`,
-      payload: 'application/fhir+json',
-      ...(content
-        ? { _payload: { extension: [{ url: `${backport}-payload-content`, valueCode: content }] } }
-        : {}),
-      ...(header ? { header } : {}),
-    },
-  }
-}
+const webhooksTo = (addresses: string[], grants: string[] = []) =>
+  webhooksOf(scene.clinic, 'ehr', addresses, grants)
+const subscriptionOf = (asked: Asked) => subscriptionTo(hook, asked)
 
 /** Subscribes, waits for the handshake, and is switched off when the test ends. */
 async function subscribed(asked: Asked = {}, client: TestClient = scene.ehr): Promise<Reference> {
@@ -165,7 +133,7 @@ describe('a subscription', () => {
   it('names what it is about where id-only was asked, and brings it where full-resource was', async () => {
     const [named, whole] = [await startWebhook(), await startWebhook()]
     onTestFinished(() => Promise.all([named.close(), whole.close()]).then(() => {}))
-    await webhooksOf('ehr', [named.address, whole.address], ['subscription-content'])
+    await webhooksTo([named.address, whole.address], ['subscription-content'])
     await subscribed({ content: 'id-only', endpoint: named.address })
     await subscribed({ content: 'full-resource', endpoint: whole.address })
     const reference = await message('the whole of it')
@@ -220,7 +188,7 @@ describe('a subscription', () => {
       `http://[::ffff:127.0.0.1]:${at.port}/hooks/in`,
     ])
       expect(await ask({ endpoint }), endpoint).toEqual([403, 'forbidden'])
-    await webhooksOf('ehr', [hook.address])
+    await webhooksTo([hook.address])
     expect(await ask({ content: 'full-resource' })).toEqual([403, 'forbidden'])
     expect(await ask({ criteria: 'AuditEvent?date=ge2026' })).toEqual([403, 'forbidden'])
     expect(await ask({ criteria: topic('unheard-of') })).toEqual([422, 'invalid'])
@@ -276,8 +244,10 @@ describe('what a subscriber is told', () => {
         .filter(({ status }) => status === 200)
         .map(({ bundle }) => numberOf(bundle)),
     ).toEqual(['2'])
-    const [sent, stopped] = await scene.clinic.store.deliveries(2)
-    expect([sent?.state, stopped?.state, stopped?.reason]).toEqual(['delivered', 'stopped', 'consent'])
+    await vi.waitFor(async () => {
+      const [sent, stopped] = await scene.clinic.store.deliveries(2)
+      expect([sent?.state, stopped?.state, stopped?.reason]).toEqual(['delivered', 'stopped', 'consent'])
+    }, soon)
     const { body } = await scene.ehr.request('GET', `/fhir/${subscription}/$events`)
     expect(body.entry.slice(1).map(({ fullUrl }: { fullUrl: string }) => fullUrl)).toEqual([
       expect.stringContaining(after),
@@ -321,7 +291,7 @@ describe('what a subscriber is told', () => {
   })
 
   it('is cut down to what its role sees', async () => {
-    await webhooksOf('pharmacy', [hook.address], ['subscription-content'])
+    await webhooksOf(scene.clinic, 'pharmacy', [hook.address], ['subscription-content'])
     await subscribed({ content: 'full-resource', criteria: topic('prescription-updated') }, scene.pharmacy)
     const fixed = fixture('prescription/active-attested.in.json')
     const { body: receipt } = await scene.platform.request('POST', '/ingest/prescriptions', fixed)
@@ -412,7 +382,7 @@ describe('a subscriber that was away', () => {
     )
     expect(await statusOf(subscription)).toBe('off')
     await subscribed()
-    await webhooksOf('ehr', ['https://elsewhere.example/'])
+    await webhooksTo(['https://elsewhere.example/'])
     await message('to nobody')
     await vi.waitFor(async () => {
       const [last] = await scene.clinic.store.deliveries(1)

@@ -6,6 +6,7 @@ import type { Stored } from '#core/ports.ts'
 import type { Identified } from '#core/resource.ts'
 import {
   destinationOf,
+  hasEnded,
   heartbeatOf,
   type NewEvent,
   subscriberOf,
@@ -103,10 +104,6 @@ async function liveOf(ports: FhirPorts): Promise<Live[]> {
     }),
   )
   return found.filter((each) => each !== undefined)
-}
-
-function hasEnded({ end }: Subscription, now: number): boolean {
-  return end !== undefined && Date.parse(end) <= now
 }
 
 /** Breaks the silence where one was asked to be broken; resolves with when to look again, none where nobody asked. */

@@ -1,10 +1,11 @@
 import { createBackground } from '#core/background.ts'
 import type { FhirPorts } from '#fhir/call.ts'
+import { turnOffEnded } from './end.ts'
 import { beat, gatherEvents } from './gather.ts'
 
 /** Makes events and heartbeats of subscriptions, behind the requests. */
 export interface Gatherer {
-  /** Looks at all that waits, once; resolves with when the next heartbeat is due, none where nobody asked for one. */
+  /** Looks at all that waits, once; resolves with when the next heartbeat is due or subscription ends, if any. */
   run(): Promise<number | undefined>
   start(): void
   stop(): Promise<void>
@@ -28,7 +29,8 @@ export function createGatherer(ports: FhirPorts): Gatherer {
 
   async function run(): Promise<number | undefined> {
     while ((await gatherEvents(ports)) > 0);
-    return beat(ports)
+    const next = [await turnOffEnded(ports), await beat(ports)].filter((each) => each !== undefined)
+    return next.length > 0 ? Math.min(...next) : undefined
   }
 
   return { run, start: background.start, stop: background.stop }
