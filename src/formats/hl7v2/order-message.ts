@@ -1,10 +1,9 @@
-import type { Identifier, MedicationRequest, Organization, Patient, Practitioner } from 'fhir/r4'
+import type { MedicationRequest, Organization, Patient, Practitioner } from 'fhir/r4'
 import type { Hl7v2Dialect } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
-import { amountField, coded, sayTime, type Telling, unitField } from './coded.ts'
-import { composed, numeral, repeated, segmentOf } from './compose.ts'
+import { sayTime, type Telling } from './coded.ts'
+import { composed, repeated, segmentOf } from './compose.ts'
 import {
-  authority,
   dtm,
   type Envelope,
   entity,
@@ -16,10 +15,12 @@ import {
 } from './dialect.ts'
 import { type DosageFields, dosageFields } from './dosage-fields.ts'
 import { type MedicationFields, medicationFields } from './medication-fields.ts'
+import { encodedOrder, placedOrder } from './order-detail.ts'
+import { fillerNumber, parentOf, placerNumber } from './order-numbers.ts'
 import { patientSegment, practitionerField } from './order-people.ts'
 import { orderRest } from './order-rest.ts'
 import { timingField, timingSegment } from './order-timing.ts'
-import { createSaid, requireNoModifiers, type Said } from './said.ts'
+import { createSaid, requireNoModifiers } from './said.ts'
 
 /** Table 0119: cancel, discontinue, hold, release. */
 export type OrderControl = 'CA' | 'DC' | 'HD' | 'RL'
@@ -48,7 +49,7 @@ export function writeOrderMessage(values: OrderValues): string {
   const { order, patient, dialect, control = controls[values.order.status] } = values
   requireSendable(order, control)
   const telling: Telling = { dialect, said: createSaid() }
-  const parts: Parts = {
+  const parts: OrderParts = {
     values,
     telling,
     medication: medicationFields(order, telling),
@@ -78,7 +79,8 @@ export function writeOrderMessage(values: OrderValues): string {
   return text
 }
 
-interface Parts {
+/** What one order is written of. */
+export interface OrderParts {
   values: OrderValues
   telling: Telling
   medication: MedicationFields
@@ -112,7 +114,7 @@ function typeOf(dialect: Hl7v2Dialect): MessageType {
 }
 
 /** TQ1 segments since 2.5, before that one field: RXE-1, or ORC-7 of an order as placed. */
-function timingsOf({ values: { order }, dosages: { places }, telling }: Parts) {
+function timingsOf({ values: { order }, dosages: { places }, telling }: OrderParts) {
   const all = (order.dosageInstruction ?? []).map((dosage, index) => ({ dosage, place: places[index] }))
   const placed = all.flatMap(({ dosage, place }) => (place ? [{ dosage, place }] : []))
   if (!isSince(telling.dialect, '2.5'))
@@ -124,7 +126,7 @@ function timingsOf({ values: { order }, dosages: { places }, telling }: Parts) {
   return { segments: segments.length > 0 ? segments : ['TQ1|1\r'], field: '' }
 }
 
-function orderSegment({ values, telling }: Parts, control: string, timing: string): string {
+function orderSegment({ values, telling }: OrderParts, control: string, timing: string): string {
   const { order, dialect, requester, recorder } = values
   const { said } = telling
   const group = order.groupIdentifier
@@ -147,50 +149,6 @@ function orderSegment({ values, telling }: Parts, control: string, timing: strin
   })
 }
 
-/** EI: what RRE, ORP and RDS answers name. It must never change, so it is the placer's identifier or our id. */
-function placerNumber(order: MedicationRequest, { dialect, said }: Telling): string {
-  const index = placerIndex(order)
-  const chosen = order.identifier?.[index]
-  sayNumber(chosen, `identifier[${index}]`, said)
-  if (chosen) return composed(entity(dialect, chosen))
-  if (!order.id) throw refused('An order needs an identifier', 'identifier')
-  return composed([order.id, dialect.sending.application])
-}
-
-function placerIndex({ identifier = [] }: MedicationRequest): number {
-  const placer = identifier.findIndex((each) => each.value && isTyped(each, 'PLAC'))
-  return placer === -1 ? identifier.findIndex((each) => each.value && !isTyped(each, 'FILL')) : placer
-}
-
-function fillerNumber({ identifier = [] }: MedicationRequest, { dialect, said }: Telling): string {
-  const index = identifier.findIndex((each) => each.value && isTyped(each, 'FILL'))
-  const found = identifier[index]
-  if (!found) return ''
-  sayNumber(found, `identifier[${index}]`, said)
-  return composed(entity(dialect, found))
-}
-
-/** ORC-2 and ORC-3 say of a number what it is, so a type that says the same is told by its place. */
-function sayNumber(identifier: Identifier | undefined, path: string, said: Said): void {
-  said.say(`${path}.value`, `${path}.system`)
-  const [coding, ...more] = identifier?.type?.coding ?? []
-  const isPlace = ['PLAC', 'FILL'].includes(coding?.code ?? '') && more.length === 0
-  if (isPlace && identifier?.type?.text === undefined) said.say(`${path}.type`)
-}
-
-function isTyped(identifier: Identifier, code: string): boolean {
-  return identifier.type?.coding?.some((coding) => coding.code === code) ?? false
-}
-
-/** ORC-8, EIP: the placer's number of the prescription before. */
-function parentOf({ priorPrescription }: MedicationRequest, { dialect, said }: Telling): string {
-  const identifier = priorPrescription?.identifier
-  if (!identifier?.value) return ''
-  const path = 'priorPrescription'
-  said.say(`${path}.type`, `${path}.identifier.value`, `${path}.identifier.system`)
-  return composed([entity(dialect, identifier)])
-}
-
 /** Table 0482. */
 const settings: Record<string, string> = { inpatient: 'I', outpatient: 'O', community: 'O' }
 
@@ -206,167 +164,6 @@ function settingOf({ category }: MedicationRequest, { said }: Telling): string {
   return composed([code])
 }
 
-/** RXE. A required field that the order leaves open is the explicit null, never a made-up value. */
-function encodedOrder({ values, medication, dosages, telling }: Parts, timing: string): string {
-  const { order, pharmacy } = values
-  const dispense = order.dispenseRequest
-  const has = (version: '2.4' | '2.5') => isSince(telling.dialect, version)
-  return segmentOf('RXE', {
-    1: timing,
-    2: medication.code,
-    3: dosages.low || '""',
-    4: dosages.high,
-    5: dosages.units || '""',
-    6: medication.form,
-    7: dosages.directions,
-    9: substitutionCode(order.substitution, '0', telling),
-    10: amountField(dispense?.quantity, 'dispenseRequest.quantity', telling),
-    11: unitField(dispense?.quantity, 'dispenseRequest.quantity', telling),
-    12: refillsOf(order, telling),
-    15: prescriptionNumber(order, telling),
-    19: dosages.daily,
-    22: dosages.per,
-    23: dosages.rate,
-    24: dosages.rateUnits,
-    25: medication.strength,
-    26: medication.strengthUnits,
-    27: reasonsOf(values, telling),
-    31: has('2.4') ? medication.supplementary : '',
-    33: medication.volume,
-    34: medication.volumeUnits,
-    39: has('2.5') ? initialFill(order, telling) : '',
-    40: has('2.5') ? pharmacyField(pharmacy, telling) : '',
-  })
-}
-
-/** RXO. */
-function placedOrder({ values, medication, dosages, telling }: Parts): string {
-  const { order, pharmacy } = values
-  const dispense = order.dispenseRequest
-  const since = (version: '2.4' | '2.6') => isSince(telling.dialect, version)
-  return segmentOf('RXO', {
-    1: medication.code,
-    2: dosages.low || '""',
-    3: dosages.high,
-    4: dosages.units || '""',
-    5: medication.form,
-    7: dosages.directions,
-    9: substitutionCode(order.substitution, '', telling),
-    11: amountField(dispense?.quantity, 'dispenseRequest.quantity', telling),
-    12: unitField(dispense?.quantity, 'dispenseRequest.quantity', telling),
-    13: refillsOf(order, telling),
-    17: dosages.per,
-    18: medication.strength,
-    19: medication.strengthUnits,
-    20: reasonsOf(values, telling),
-    21: dosages.rate,
-    22: dosages.rateUnits,
-    23: dosages.daily,
-    24: since('2.4') ? medication.supplementary : '',
-    25: medication.volume,
-    26: medication.volumeUnits,
-    28: intervalOf(order, telling),
-    32: since('2.6') ? pharmacyField(pharmacy, telling) : '',
-  })
-}
-
-function refillsOf({ dispenseRequest }: MedicationRequest, { said }: Telling): string {
-  const refills = dispenseRequest?.numberOfRepeatsAllowed
-  said.say('dispenseRequest.numberOfRepeatsAllowed')
-  return refills === undefined ? '' : numeral(refills)
-}
-
-const givenNames = 'https://postern.health/fhir/sid/v2/'
-
-/** RXE-15: the prescription's own number, or the number that answers name. */
-function prescriptionNumber(order: MedicationRequest, { said }: Telling): string {
-  const { identifier = [] } = order
-  const index = identifier.findIndex((each) => each.value && each.type?.text === 'prescription number')
-  if (index !== -1) {
-    const path = `identifier[${index}]`
-    said.say(`${path}.value`, `${path}.type`)
-    // A name that we gave to the numbers of who sent it; the receiver gives its own.
-    if (identifier[index]?.system?.startsWith(givenNames)) said.say(`${path}.system`)
-  }
-  return composed([identifier[index]?.value ?? identifier[placerIndex(order)]?.value ?? order.id])
-}
-
-/** RXE-39 has no units but those of RXE-11. */
-function initialFill({ dispenseRequest }: MedicationRequest, telling: Telling): string {
-  const first = dispenseRequest?.initialFill?.quantity
-  const { quantity } = dispenseRequest ?? {}
-  if (!first || first.unit !== quantity?.unit || first.code !== quantity?.code) return ''
-  telling.said.say('dispenseRequest.initialFill.quantity')
-  return numeral(first.value)
-}
-
-/** RXO-28 is in days. */
-function intervalOf({ dispenseRequest }: MedicationRequest, { dialect, said }: Telling): string {
-  const interval = dispenseRequest?.dispenseInterval
-  if (interval?.code !== 'd' || !isSince(dialect, '2.5')) return ''
-  const say = interval.unit === 'days' ? said.say : said.sayRoughly
-  say('dispenseRequest.dispenseInterval')
-  return numeral(interval.value)
-}
-
-/** CWE of RXE-40 and RXO-32: number, name, and who gave the number. */
-function pharmacyField(pharmacy: Organization | undefined, { dialect, said }: Telling): string {
-  const identifier = pharmacy?.identifier?.find((each) => each.value)
-  if (!pharmacy || !identifier) return ''
-  said.say('dispenseRequest.performer')
-  const npi = identifier.system === 'http://hl7.org/fhir/sid/us-npi'
-  const [namespace, id] = authority(dialect, identifier.system)
-  return composed([identifier.value, pharmacy.name, npi ? 'NPI' : namespace || id])
-}
-
-/** RXE-27 and RXO-20: why, for those who may know it. */
-function reasonsOf({ order, audience }: OrderValues, telling: Telling): string {
-  if (audience === 'pharmacy') return ''
-  return repeated(
-    (order.reasonCode ?? []).map((concept, index) => coded(concept, `reasonCode[${index}]`, telling)),
-  )
-}
-
-/** Tables 0167 and 0161 by HL7 v3 substanceAdminSubstitution. */
-const substitutions: Record<string, string> = {
-  N: 'N',
-  G: 'G',
-  E: 'G',
-  EC: 'G',
-  BC: 'G',
-  TE: 'T',
-  TB: 'T',
-  TG: 'T',
-  F: 'T',
-}
-
-/** Codes that say no less than what they are written as. */
-const exactly = ['N', 'G', 'TE']
-
-function substitutionCode(
-  substitution: MedicationRequest['substitution'],
-  open: string,
-  { said }: Telling,
-): string {
-  said.say('substitution.allowedBoolean')
-  if (!substitution) return open
-  if (substitution.allowedBoolean !== undefined) return substitution.allowedBoolean ? 'G' : 'N'
-  const { coding = [], text } = substitution.allowedCodeableConcept ?? {}
-  const [meant] = coding
-  const absent = meant?.system === 'http://terminology.hl7.org/CodeSystem/data-absent-reason'
-  const code = absent ? open : substitutions[meant?.code ?? '']
-  if (code === undefined) throw unsupported('HL7 v2 cannot say this substitution', 'substitution')
-  for (const [index, { code: each, system }] of coding.entries())
-    if (absent || exactly.includes(each ?? '') || /v2-01(?:61|67)$/.test(system ?? ''))
-      said.say(`substitution.allowedCodeableConcept.coding[${index}]`)
-  if (text === 'unspecified') said.say('substitution.allowedCodeableConcept.text')
-  return code
-}
-
 function refused(text: string, element: string): Failure {
   return new Failure('invalid', [{ text, expression: `MedicationRequest.${element}` }])
-}
-
-function unsupported(text: string, element: string): Failure {
-  return new Failure('unsupported', [{ text, expression: `MedicationRequest.${element}` }])
 }
