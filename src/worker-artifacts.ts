@@ -17,6 +17,7 @@ import codingSystemJson from '../mappings/coding-system.json'
 import confidentialityJson from '../mappings/confidentiality.json'
 import consentDirectiveJsonata from '../mappings/consent-directive.jsonata'
 import consentStatusJson from '../mappings/consent-status.json'
+import copiedElementsJsonata from '../mappings/copied-elements.jsonata'
 import dispenseStatusJson from '../mappings/dispense-status.json'
 import dispenseTypeJson from '../mappings/dispense-type.json'
 import dispenseJsonata from '../mappings/dispense.jsonata'
@@ -124,6 +125,7 @@ export const bundledArtifacts: Artifacts = {
     ['administration', administrationJsonata],
     ['appointment', appointmentJsonata],
     ['consent-directive', consentDirectiveJsonata],
+    ['copied-elements', copiedElementsJsonata],
     ['dispense', dispenseJsonata],
     ['document-message', documentMessageJsonata],
     ['eligibility-result', eligibilityResultJsonata],

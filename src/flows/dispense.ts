@@ -1,6 +1,8 @@
 import { Failure, type Issue } from '#core/failure.ts'
-import type { CareRule, Flow, OrderLink, Party } from '#core/flow.ts'
+import type { CareRule, Flow, OrderLink, Party, ReadContext } from '#core/flow.ts'
+import { requireSameDispense } from '#formats/hl7v2/dispense-copy.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
+import { type CopiedElements, copiedElements } from './copied-elements.ts'
 import { amountIssues } from './hl7v2-amounts.ts'
 import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty, practitionerParty } from './hl7v2-people.ts'
@@ -11,11 +13,11 @@ import { orderLinkOf } from './order-number.ts'
  * RDS^O13, pharmacy/treatment dispense: one MedicationDispense for each RXD, on the order of ours that it names. What
  * follows from it (order completed, too much dispensed, dispensed after stop) is care's to say.
  */
-export const dispense: Flow<Hl7v2Source> = {
+export const dispense: Flow<DispenseSource> = {
   name: 'dispense',
   title: 'Dispense (HL7 v2)',
   door: { kind: 'hl7v2', messageTypes: ['RDS^O13'] },
-  read: readSource,
+  read: readDispense,
   messageId: (source) => source.controlId,
   primary: 'MedicationDispense',
   parties: partiesOf,
@@ -24,6 +26,17 @@ export const dispense: Flow<Hl7v2Source> = {
   mapping: 'dispense',
   profiles: {},
   receivers: [{ role: 'ehr', types: ['MedicationDispense'] }],
+}
+
+/** Dispenses, and the exact copies that some of them bring along. */
+interface DispenseSource extends Hl7v2Source {
+  copies: CopiedElements
+}
+
+function readDispense(body: Uint8Array, context: ReadContext): DispenseSource {
+  const source = readSource(body, context)
+  const copies = copiedElements(source, (copy, order) => requireSameDispense(copy, order, source.version))
+  return { ...source, copies }
 }
 
 function partiesOf({ facility, PID, orders }: Hl7v2Source): Party[] {

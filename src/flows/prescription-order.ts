@@ -1,11 +1,11 @@
 import type { Attestation, Flow, Party, ReadContext } from '#core/flow.ts'
-import { elementsForMapping, readCopy } from '#formats/hl7v2/copy.ts'
 import { fhirDateTime } from '#formats/hl7v2/date-time.ts'
 import { requireSameOrder } from '#formats/hl7v2/order-copy.ts'
 import type { SourceOrder, SourceRepetition } from '#formats/hl7v2/source.ts'
+import { type CopiedElements, copiedElements } from './copied-elements.ts'
 import { entityIdentifierOf } from './hl7v2-datatypes.ts'
 import { patientParty, pharmacyParty, practitionerParty } from './hl7v2-people.ts'
-import { fieldOf, type Hl7v2Source, placeOf, readSource } from './hl7v2-source.ts'
+import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
 import { prescriptionOrderRules } from './prescription-order-rules.ts'
 import { withTiming } from './quantity-timing.ts'
 
@@ -33,23 +33,13 @@ export const prescriptionOrder: Flow<OrderSource> = {
 
 /** Orders, and the exact copies that some of them bring along. */
 export interface OrderSource extends Hl7v2Source {
-  /** By the order's place from 0: elements of a MedicationRequest, decimals as strings. */
-  copies: Record<string, Record<string, unknown>>
+  copies: CopiedElements
 }
 
 function readOrder(body: Uint8Array, context: ReadContext): OrderSource {
   const source = readSource(body, context)
-  return { ...source, orders: source.orders.map(withTiming), copies: copiesOf(source) }
-}
-
-function copiesOf(source: Hl7v2Source): OrderSource['copies'] {
-  const found = source.orders.flatMap((order, index) => {
-    const copy = readCopy(order, (segment, field) => placeOf(source, segment, field))
-    if (!copy) return []
-    requireSameOrder(copy, order, source.version)
-    return [[String(index), elementsForMapping(copy)] as const]
-  })
-  return Object.fromEntries(found)
+  const copies = copiedElements(source, (copy, order) => requireSameOrder(copy, order, source.version))
+  return { ...source, orders: source.orders.map(withTiming), copies }
 }
 
 function partiesOf(source: Hl7v2Source): Party[] {

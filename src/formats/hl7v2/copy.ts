@@ -1,10 +1,10 @@
 import { Failure } from '#core/failure.ts'
 import { asStrings, parseJson, stringifyJson } from '#formats/json.ts'
 import { composed, segmentOf } from './compose.ts'
-import type { SourceOrder, SourceSegment } from './source.ts'
+import type { SourceSegment } from './source.ts'
 
 /**
- * ZFH, a segment of ours after the others of an order: those elements of the FHIR resource which the fields before it do not say, or
+ * ZFH, a segment of ours after the others of an order, a document or a report: those elements of the FHIR resource which the fields before it do not say, or
  * not exactly. Who knows no ZFH passes it over, as it must any segment that it does not expect (HL7 v2.5.1 §2.6.2).
  *
  * | field | holds |
@@ -21,6 +21,11 @@ export interface Copy {
   timeZone?: string
 }
 
+/** And where it was read, for a refusal. */
+export interface PlacedCopy extends Copy {
+  place: string
+}
+
 const name = 'https://postern.health/hl7v2/zfh'
 const maxBytes = 256 * 1024
 const maxDepth = 24
@@ -31,7 +36,8 @@ export function copySegment({ resourceType, elements, timeZone = '' }: Copy): st
     /[^ -~]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
-  if (json.length > maxBytes) throw new Failure('unsupported', 'An order holds more than can be sent')
+  if (json.length > maxBytes)
+    throw new Failure('unsupported', 'It holds more beside its fields than can be sent')
   return segmentOf('ZFH', {
     1: composed([name]),
     2: composed([resourceType, '4.0.1']),
@@ -41,19 +47,18 @@ export function copySegment({ resourceType, elements, timeZone = '' }: Copy): st
 }
 
 /**
- * The copy that came with an order; undefined where none of ours did. Throws Failure `invalid` for one of ours that cannot
- * be read: what it tells would be lost.
+ * The copy among the ZFH of one order or document; undefined where none of them is ours. Throws Failure `invalid` for
+ * one of ours that cannot be read: what it tells would be lost.
  */
 export function readCopy(
-  order: SourceOrder,
+  segments: readonly SourceSegment[],
   placeOf: (segment: SourceSegment, field?: number) => string,
-): (Copy & { place: string }) | undefined {
-  const segments = Object.values(order).flatMap((owner) => (owner.ZFH ?? []) as SourceSegment[])
+): PlacedCopy | undefined {
   const [segment, ...more] = segments.filter((each) => textOf(each, 1) === name)
   if (!segment) return undefined
   const expression = placeOf(segment, 3)
   const [second] = more
-  if (second) throw new Failure('invalid', [{ text: 'One ZFH an order', expression: placeOf(second) }])
+  if (second) throw new Failure('invalid', [{ text: 'One ZFH each', expression: placeOf(second) }])
   const [resourceType = ''] = textOf(segment, 2).split('^')
   const timeZone = textOf(segment, 4)
   try {

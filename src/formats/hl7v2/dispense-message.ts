@@ -1,6 +1,6 @@
 import type { Medication, MedicationDispense, MedicationRequest, Patient, Practitioner } from 'fhir/r4'
 import { Failure } from '#core/failure.ts'
-import { amountField, coded, type Telling, unitField } from './coded.ts'
+import { amountField, coded, sayTime, type Telling, unitField } from './coded.ts'
 import { composed, repeated, segmentOf } from './compose.ts'
 import {
   dtm,
@@ -11,10 +11,12 @@ import {
   noteSegments,
   requireWritable,
 } from './dialect.ts'
+import { dispenseRest } from './dispense-rest.ts'
 import { dailyOf } from './dosage-fields.ts'
-import { medicationFields } from './medication-fields.ts'
+import { containedMedication, medicationFields } from './medication-fields.ts'
+import { givenNames, sayNumber } from './order-numbers.ts'
 import { patientSegment, practitionerField } from './order-people.ts'
-import { createSaid, requireNoModifiers, restNotes } from './said.ts'
+import { createSaid, requireNoModifiers } from './said.ts'
 
 /** What one outbound dispense is made of. */
 export interface DispenseValues extends Envelope {
@@ -28,7 +30,7 @@ export interface DispenseValues extends Envelope {
 
 /**
  * RDS^O13 (HL7 v2.5.1 §4.13.7; RDS^O01 before 2.4) of a MedicationDispense: the way back of gap_02. What has no field is
- * told in an NTE each. Throws Failure `unsupported` for what v2 cannot say and `invalid` for a dispense without what RDS
+ * told beside them (formats/hl7v2/dispense-rest). Throws Failure `unsupported` for what v2 cannot say and `invalid` for a dispense without what RDS
  * requires: what, when, how much, and on which order.
  */
 export function writeDispenseMessage(values: DispenseValues): string {
@@ -40,16 +42,17 @@ export function writeDispenseMessage(values: DispenseValues): string {
   if (!status) throw refused('unsupported', 'A dispense of this status is not sent', 'status')
   const at = dispense.whenHandedOver ?? dispense.whenPrepared
   if (!at) throw refused('invalid', 'A dispense must say when', 'whenHandedOver')
-  said.say(dispense.whenHandedOver ? 'whenHandedOver' : 'whenPrepared')
+  sayWhen(dispense, telling)
   if (dispense.quantity?.value === undefined)
     throw refused('invalid', 'A dispense must say how much', 'quantity')
   const medication = medicationFields(dispense, telling)
   const [number, fill] = numberOf(dispense, telling)
   const [dosage, ...more] = dispense.dosageInstruction ?? []
   const has = (version: '2.4' | '2.5') => isSince(dialect, version)
-  const inside = dispense.contained?.findIndex(({ resourceType }) => resourceType === 'Medication') ?? -1
-  const { batch, manufacturer } = (dispense.contained?.[inside] ?? {}) as Partial<Medication>
-  said.say(`contained[${inside}].batch`, `contained[${inside}].manufacturer.display`)
+  const inside = containedMedication(dispense)
+  const { batch, manufacturer }: Partial<Medication> = inside?.medication ?? {}
+  said.say(`${inside?.path}.batch.lotNumber`, `${inside?.path}.manufacturer.display`)
+  sayTime(telling, `${inside?.path}.batch.expirationDate`, batch?.expirationDate)
   const orc = orderSegment(values, status, telling)
   const detail = segmentOf('RXD', {
     1: composed([fill]),
@@ -74,19 +77,31 @@ export function writeDispenseMessage(values: DispenseValues): string {
     33: has('2.5') ? typeOf(dispense, telling) : '',
   })
   const routes = routeSegment(dispense, telling)
-  for (const index of (dispense.note ?? []).keys()) said.say(`note[${index}].text`)
-  const rest = said.rest(dispense).filter(({ path }) => !stays.test(path))
+  const { notes, copy } = dispenseRest(values, said)
   const text = [
     headerSegment(values, has('2.4') ? ['RDS', 'O13', 'RDS_O13'] : ['RDS', 'O01', 'RDS_O01']),
     patientSegment(patient, dialect),
     orc,
     detail,
-    ...noteSegments([...(dispense.note ?? []).map((note) => note.text), ...restNotes(rest)]),
+    ...noteSegments(notes),
     routes,
     ...medication.components,
+    copy,
   ].join('')
   requireWritable(text, dialect)
   return text
+}
+
+/** RXD-3 is read as what the status makes of it. */
+function sayWhen({ status, whenHandedOver, whenPrepared }: MedicationDispense, telling: Telling): void {
+  const element = whenHandedOver === undefined ? 'whenPrepared' : 'whenHandedOver'
+  sayTime(telling, element, whenHandedOver ?? whenPrepared)
+  const readBack: Partial<Record<typeof status, string>> = {
+    completed: 'whenHandedOver',
+    preparation: 'whenPrepared',
+    'in-progress': 'whenPrepared',
+  }
+  if (readBack[status] !== element) telling.said.keepCopy(element)
 }
 
 /** ORC-5 (table 0038) by status; what did not happen is no RDS. */
@@ -111,7 +126,7 @@ function orderSegment(
   said.say('authorizingPrescription')
   const index = dispense.identifier?.findIndex((each) => each.value && !isNumbered(each)) ?? -1
   const filler = dispense.identifier?.[index]
-  said.say(`identifier[${index}]`)
+  sayNumber(filler, `identifier[${index}]`, said, ['FILL'])
   return segmentOf('ORC', {
     1: 'RE',
     2: composed(entity(dialect, number)),
@@ -131,7 +146,10 @@ function numberOf({ identifier = [] }: MedicationDispense, { said }: Telling): [
   const index = identifier.findIndex((each) => each.value && isNumbered(each))
   const value = identifier[index]?.value
   if (value === undefined) return [undefined, '1']
-  said.say(`identifier[${index}]`)
+  const path = `identifier[${index}]`
+  said.say(`${path}.value`, `${path}.type`)
+  // A name that we gave to the numbers of who sent it; the receiver gives its own.
+  if (identifier[index]?.system?.startsWith(givenNames)) said.say(`${path}.system`)
   const cut = value.lastIndexOf('/')
   return [value.slice(0, cut), value.slice(cut + 1)]
 }
@@ -142,12 +160,23 @@ function locationOf({ location }: MedicationDispense, { said }: Telling): string
   return composed([undefined, location?.display])
 }
 
-/** RXD-33 is table 0484; another code of the type is left to a note only where there is none of it. */
+const supplyTypes = 'http://terminology.hl7.org/CodeSystem/v3-ActCode'
+
+/** Table 0484 by HL7 v3 ActPharmacySupplyType: the way back of our table `dispense-type`. */
+const fills: Record<string, string> = { TF: 'B', FFC: 'N', FFP: 'P', RFP: 'Q', RFC: 'R', TB: 'T' }
+
+/** RXD-33 is of table 0484. What the type says beside that code is left to the copy. */
 function typeOf({ type }: MedicationDispense, telling: Telling): string {
-  const own = type?.coding?.find(({ system }) => system === 'http://terminology.hl7.org/CodeSystem/v2-0484')
-  if (!own) return coded(type, 'type', telling)
-  telling.said.say('type')
-  return composed([own.code, own.display, 'HL70484'])
+  const { coding = [] } = type ?? {}
+  const at = coding.findIndex(({ system }) => system === 'http://terminology.hl7.org/CodeSystem/v2-0484')
+  const meant = coding.findIndex(({ system, code }) => system === supplyTypes && fills[code ?? ''])
+  const code = coding[at]?.code ?? fills[coding[meant]?.code ?? '']
+  if (code === undefined) return coded(type, 'type', telling)
+  for (const index of [at, meant])
+    telling.said.say(...['system', 'code', 'display'].map((name) => `type.coding[${index}].${name}`))
+  const isBack = meant === -1 || fills[coding[meant]?.code ?? ''] === code
+  if (!isBack || coding.length > 2) telling.said.keepCopy('type')
+  return composed([code, coding[at]?.display, 'HL70484'])
 }
 
 /** RXD-11, table 0167. */
@@ -159,6 +188,8 @@ function substitutionOf({ substitution }: MedicationDispense, { said }: Telling)
   const code = codes[coding[index]?.code ?? ''] ?? (substitution.wasSubstituted ? '' : 'N')
   if (code === '') return ''
   said.say('substitution.wasSubstituted')
+  // What the code means is read back, with its own code.
+  if (index === -1 || substitution.wasSubstituted !== (code !== 'N')) said.keepCopy('substitution')
   for (const [at, { code: each, system }] of coding.entries())
     if (each === code || (each === 'TE' && code === 'T') || /v2-0167$/.test(system ?? ''))
       said.say(`substitution.type.coding[${at}]`)
@@ -167,6 +198,8 @@ function substitutionOf({ substitution }: MedicationDispense, { said }: Telling)
 
 /** One RXR a dispense: several would be alternatives. */
 function routeSegment({ dosageInstruction = [] }: MedicationDispense, telling: Telling): string {
+  // What is told once is read back as one dosage.
+  if (dosageInstruction.length > 1) telling.said.keepCopy('dosageInstruction')
   const segments = dosageInstruction.map(({ route, site, method }, index) => {
     const place = `dosageInstruction[${index}]`
     return segmentOf('RXR', {
@@ -179,10 +212,6 @@ function routeSegment({ dosageInstruction = [] }: MedicationDispense, telling: T
   if (others.length === 0) return first
   throw refused('unsupported', 'HL7 v2 has one route, site and method a dispense', 'dosageInstruction')
 }
-
-/** What is not for another system, by rule: references to what stays here. */
-const stays =
-  /^(?:resourceType|id|meta|language|text|status|subject|partOf|context|supportingInformation|detectedIssue|eventHistory|extension|performer)(?:[.[]|$)|\.reference$|^contained\[\d+\]\.(?:resourceType|id)$/
 
 function refused(kind: 'invalid' | 'unsupported', text: string, element: string): Failure {
   return new Failure(kind, [{ text, expression: `MedicationDispense.${element}` }])

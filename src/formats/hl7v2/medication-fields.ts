@@ -25,7 +25,7 @@ interface Named {
 }
 
 /** The Medication that stands inside, and where. */
-function containedMedication(resource: Named): { medication: Medication; path: string } | undefined {
+export function containedMedication(resource: Named): { medication: Medication; path: string } | undefined {
   const id = resource.medicationReference?.reference?.replace(/^#/, '')
   const index = (resource.contained ?? []).findIndex((each) => each.id === id)
   const found = resource.contained?.[index]

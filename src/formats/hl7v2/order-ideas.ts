@@ -1,73 +1,22 @@
-import type {
-  Annotation,
-  Condition,
-  Dosage,
-  Extension,
-  Medication,
-  MedicationIngredient,
-  MedicationRequest,
-  Observation,
-} from 'fhir/r4'
-import { decimalText } from '#core/decimal.ts'
-import { conceptWords, periodWords, quantityWords, rangeWords, ratioWords, timingWords } from './words.ts'
-
-/** One thing that an order says, in words for a person, and the element that it is about. */
-export interface Idea {
-  path: string
-  /** Empty where there are no words for it. */
-  text: string
-}
+import type { Condition, MedicationRequest, Observation } from 'fhir/r4'
+import { dosageIdeas } from './dosage-ideas.ts'
+import { medicationIdeas } from './medication-ideas.ts'
+import { authorIdeas, extensionIdeas } from './note-ideas.ts'
+import type { Idea } from './rest.ts'
+import { conceptWords, periodWords, prefixed, quantityWords } from './words.ts'
 
 /** What a pharmacist reads of an order where HL7 v2 has no field for it: `At most 8 tablet in 1 week`. */
 export function orderIdeas(order: MedicationRequest): Idea[] {
   const { dosageInstruction = [], note = [], extension = [], contained = [] } = order
   return [
-    ...dosageInstruction.flatMap((dosage, index) => dosageIdeas(dosage, index, dosageInstruction.length)),
+    ...dosageIdeas(dosageInstruction),
     ...dispenseIdeas(order),
-    ...contained.flatMap((each, index) =>
-      each.resourceType === 'Medication' ? medicationIdeas(each as Medication, `contained[${index}]`) : [],
-    ),
+    ...medicationIdeas(contained),
     ...plainIdeas(order),
     ...reasonIdeas(order),
-    ...note.map((each, index) => ({ path: `note[${index}]`, text: authorWords(each, index) })),
-    ...extension.map((each, index) => ({ path: `extension[${index}]`, text: extensionWords(each) })),
+    ...authorIdeas(note),
+    ...extensionIdeas(extension),
   ]
-}
-
-function dosageIdeas(dosage: Dosage, index: number, count: number): Idea[] {
-  const path = `dosageInstruction[${index}]`
-  const which = count > 1 ? `Dose ${index + 1}: ` : ''
-  const { maxDosePerPeriod: period, maxDosePerAdministration: once, maxDosePerLifetime: life } = dosage
-  const idea = (element: string, text: string) => ({
-    path: `${path}.${element}`,
-    text: text && which + text,
-  })
-  return [
-    idea('doseAndRate', doseWords(dosage)),
-    idea('timing', prefixed('Timing: ', timingWords(dosage.timing))),
-    idea(
-      'asNeededCodeableConcept',
-      prefixed('As needed for: ', conceptWords(dosage.asNeededCodeableConcept)),
-    ),
-    idea('maxDosePerPeriod', prefixed('At most ', ratioWords(period, ' in '))),
-    idea('maxDosePerAdministration', prefixed('At most ', quantityWords(once), ' at a time')),
-    idea('maxDosePerLifetime', prefixed('At most ', quantityWords(life), ' in a lifetime')),
-    ...(dosage.additionalInstruction ?? []).map((each, at) =>
-      idea(`additionalInstruction[${at}]`, prefixed('Instruction: ', conceptWords(each))),
-    ),
-    idea('patientInstruction', prefixed('For the patient: ', dosage.patientInstruction ?? '')),
-  ]
-}
-
-function doseWords({ doseAndRate = [] }: Dosage): string {
-  const doses = doseAndRate.map((each) => {
-    const dose = quantityWords(each.doseQuantity) || rangeWords(each.doseRange)
-    const rate =
-      quantityWords(each.rateQuantity) || rangeWords(each.rateRange) || ratioWords(each.rateRatio, ' per ')
-    const type = conceptWords(each.type)
-    return [dose, rate && `at a rate of ${rate}`, type && `(${type})`].filter(Boolean).join(' ')
-  })
-  return prefixed('Dose: ', doses.join('; or '))
 }
 
 function dispenseIdeas({ dispenseRequest: dispense }: MedicationRequest): Idea[] {
@@ -83,28 +32,6 @@ function dispenseIdeas({ dispenseRequest: dispense }: MedicationRequest): Idea[]
     ['initialFill', prefixed('The first supply: ', words.filter(Boolean).join(', '))],
     ['performer', prefixed('To be dispensed by: ', dispense?.performer?.display ?? '')],
   ].map(([name, text = '']) => ({ path: `dispenseRequest.${name}`, text }))
-}
-
-function medicationIdeas({ ingredient = [], amount, batch }: Medication, path: string): Idea[] {
-  return [
-    { path: `${path}.amount`, text: prefixed('The product holds ', ratioWords(amount, ' in ')) },
-    { path: `${path}.batch`, text: prefixed('Batch: ', batch?.lotNumber ?? '') },
-    ...ingredient.map((each, index) => ({
-      path: `${path}.ingredient[${index}]`,
-      text: ingredientWords(each),
-    })),
-  ]
-}
-
-function ingredientWords({
-  itemCodeableConcept,
-  itemReference,
-  strength,
-  isActive,
-}: MedicationIngredient): string {
-  const name = conceptWords(itemCodeableConcept) || itemReference?.display
-  const active = isActive === undefined ? '' : isActive ? ' (active)' : ' (not active)'
-  return name ? [`Ingredient: ${name}${active}`, ratioWords(strength, ' in ')].filter(Boolean).join(', ') : ''
 }
 
 function plainIdeas(order: MedicationRequest): Idea[] {
@@ -160,30 +87,4 @@ function reasonIdeas({
     })),
     { path: 'statusReason', text: prefixed('Reason of the status: ', conceptWords(statusReason)) },
   ]
-}
-
-function authorWords({ authorString, authorReference, time }: Annotation, index: number): string {
-  const author = authorString ?? authorReference?.display
-  const words = [author && `by ${author}`, time && `of ${time}`].filter(Boolean)
-  return prefixed(`Note ${index + 1} is `, words.join(' '))
-}
-
-/** Whoever made the extension chose its name; the words are its values. */
-function extensionWords(extension: Extension): string {
-  const values = [...valuesOf(extension)]
-  const name = extension.url.split(/[/:#]/).findLast((part) => part !== '')
-  return values.length > 0 ? `${name}: ${values.join(', ')}` : ''
-}
-
-function* valuesOf(value: unknown): Generator<string> {
-  const text = decimalText(value) ?? (typeof value === 'object' ? undefined : String(value))
-  if (text !== undefined) yield text
-  else if (Array.isArray(value)) for (const item of value) yield* valuesOf(item)
-  else
-    for (const [name, item] of Object.entries(value ?? {}))
-      if (name !== 'url' && name !== 'system') yield* valuesOf(item)
-}
-
-function prefixed(before: string, words: string, after = ''): string {
-  return words === '' ? '' : `${before}${words}${after}`
 }

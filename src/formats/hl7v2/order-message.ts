@@ -1,7 +1,7 @@
 import type { MedicationRequest, Organization, Patient, Practitioner } from 'fhir/r4'
 import type { Hl7v2Dialect } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
-import { sayTime, type Telling } from './coded.ts'
+import { coded, sayTime, type Telling } from './coded.ts'
 import { composed, repeated, segmentOf } from './compose.ts'
 import {
   dtm,
@@ -66,7 +66,7 @@ export function writeOrderMessage(values: OrderValues): string {
     placed ? placedOrder(parts) : encodedOrder(parts, timings.field),
   ]
   // Last to be written: by then it is known what had no place.
-  const { notes, copy } = orderRest(values, orc, telling.said)
+  const { notes, copy } = orderRest(values, telling.said)
   const text = [
     ...beginning,
     ...noteSegments(notes),
@@ -127,7 +127,7 @@ function timingsOf({ values: { order }, dosages: { places }, telling }: OrderPar
 }
 
 function orderSegment({ values, telling }: OrderParts, control: string, timing: string): string {
-  const { order, dialect, requester, recorder } = values
+  const { order, dialect, requester, recorder, audience } = values
   const { said } = telling
   const group = order.groupIdentifier
   sayTime(telling, 'authoredOn', order.authoredOn)
@@ -145,6 +145,8 @@ function orderSegment({ values, telling }: OrderParts, control: string, timing: 
     10: practitionerField(recorder, dialect),
     12: practitionerField(requester, dialect),
     15: dtm(dialect, order.dispenseRequest?.validityPeriod?.start),
+    // Of a new order it would be read as what the order is for.
+    16: control !== 'NW' && audience === 'ehr' ? coded(order.statusReason, 'statusReason', telling) : '',
     29: isSince(dialect, '2.5') ? settingOf(order, telling) : '',
   })
 }

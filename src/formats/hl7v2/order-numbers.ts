@@ -33,10 +33,15 @@ export function fillerNumber({ identifier = [] }: MedicationRequest, { dialect, 
 }
 
 /** ORC-2 and ORC-3 say of a number what it is, so a type that says the same is told by its place. */
-function sayNumber(identifier: Identifier | undefined, path: string, said: Said): void {
+export function sayNumber(
+  identifier: Identifier | undefined,
+  path: string,
+  said: Said,
+  kinds: readonly string[] = ['PLAC', 'FILL'],
+): void {
   said.say(`${path}.value`, `${path}.system`)
   const [coding, ...more] = identifier?.type?.coding ?? []
-  const isPlace = ['PLAC', 'FILL'].includes(coding?.code ?? '') && more.length === 0
+  const isPlace = kinds.includes(coding?.code ?? '') && more.length === 0
   if (isPlace && identifier?.type?.text === undefined) said.say(`${path}.type`)
 }
 
@@ -53,7 +58,8 @@ export function parentOf({ priorPrescription }: MedicationRequest, { dialect, sa
   return composed([entity(dialect, identifier)])
 }
 
-const givenNames = 'https://postern.health/fhir/sid/v2/'
+/** Systems that we named after a facility, for its numbers without authority. */
+export const givenNames = 'https://postern.health/fhir/sid/v2/'
 
 /** RXE-15: the prescription's own number, or the number that answers name. */
 export function prescriptionNumber(order: MedicationRequest, { said }: Telling): string {

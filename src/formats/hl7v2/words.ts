@@ -123,3 +123,8 @@ function numberWords(value: unknown): string | undefined {
   const text = decimalText(value)
   return text && (withoutExponent(text) ?? text)
 }
+
+/** `At most ` before what there is to say; nothing where there is nothing. */
+export function prefixed(before: string, words: string, after = ''): string {
+  return words === '' ? '' : `${before}${words}${after}`
+}

@@ -162,7 +162,7 @@ const place = fc.record(
   { requiredKeys: [] },
 )
 
-const single: fc.Arbitrary<Dosage[]> = fc
+export const single: fc.Arbitrary<Dosage[]> = fc
   .tuple(
     fc.record(
       {
@@ -193,7 +193,7 @@ const single: fc.Arbitrary<Dosage[]> = fc
   )
   .map(([dosage, needed, where]) => [{ ...dosage, ...needed, ...where }])
 
-const several: fc.Arbitrary<Dosage[]> = fc
+export const several: fc.Arbitrary<Dosage[]> = fc
   .tuple(
     fc.array(fc.tuple(words, quantity, timing as fc.Arbitrary<NonNullable<Dosage['timing']>>, fc.boolean()), {
       minLength: 2,

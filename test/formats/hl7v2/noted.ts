@@ -1,4 +1,3 @@
-import { expect } from 'vitest'
 import { decimalText } from '#core/decimal.ts'
 
 /** Decimals as their texts, so that `1.50` is not `1.5`. */
@@ -12,21 +11,6 @@ export function plain(value: unknown): unknown {
 }
 
 export type Tree = Record<string, unknown>
-
-/** Takes what the notes tell out of the order, each after seeing that it tells what stood there. */
-export function withoutNoted(order: Tree, notes: readonly string[]): Tree {
-  const copy = structuredClone(order)
-  for (const note of notes) {
-    const [, path = '', text] = /^FHIR (\S+): ([\s\S]*)$/.exec(note) ?? []
-    const steps = path.match(/[^.[\]]+/g) ?? []
-    const last = steps.pop() ?? ''
-    let holder = copy
-    for (const step of steps) holder = holder[step] as Tree
-    expect(String(holder[last]), `what the note says of ${path}`).toBe(text)
-    delete holder[last]
-  }
-  return pruned(copy) as Tree
-}
 
 export function pruned(value: unknown): unknown {
   if (Array.isArray(value)) {

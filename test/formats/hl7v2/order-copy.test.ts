@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest'
 import type { Hl7v2Dialect } from '#core/destination.ts'
 import { prescriptionOrder } from '#flows/prescription-order.ts'
 import { numeral } from '#formats/hl7v2/compose.ts'
-import { readMessage, value } from '#formats/hl7v2/message.ts'
-import { type OrderValues, writeOrderMessage } from '#formats/hl7v2/order-message.ts'
+import { findSegment, readMessage, value } from '#formats/hl7v2/message.ts'
+import { type OrderControl, type OrderValues, writeOrderMessage } from '#formats/hl7v2/order-message.ts'
 import { replay } from '../../flows/replay.ts'
 import { wholeOrders } from './generated-orders.ts'
 
@@ -51,9 +51,15 @@ const order: MedicationRequest = {
   contained: [why, seen],
 }
 
-const write = (more: Partial<Hl7v2Dialect> = {}, audience: OrderValues['audience'] = 'ehr', given = order) =>
+const write = (
+  more: Partial<Hl7v2Dialect> = {},
+  audience: OrderValues['audience'] = 'ehr',
+  given = order,
+  control?: OrderControl,
+) =>
   writeOrderMessage({
     order: given,
+    ...(control ? { control } : {}),
     patient: { resourceType: 'Patient', id: 'p', identifier: [{ value: '1' }], name: [{ family: 'x' }] },
     requester: { resourceType: 'Practitioner', identifier: [{ value: '7' }], name: [{ family: 'y' }] },
     audience,
@@ -124,6 +130,18 @@ describe('what has no field', () => {
     )
   }, 60_000)
 
+  it.each(['CA', 'DC', 'HD', 'RL'] as const)(
+    'goes along with what is asked about an order too: %s',
+    (control) => {
+      const text = write({}, 'ehr', order, control)
+      expect(text).toContain('"maxDosePerLifetime"')
+      expect(notesOf(text)).toContain('At most 100 tablet in a lifetime')
+      // Why is the reason of what is asked; of a new order it would be what the order is for.
+      expect(findSegment(readMessage(text), 'ORC')?.text).toContain('|^CANARY-status')
+      expect(write({}, 'pharmacy', order, control)).not.toContain('CANARY')
+    },
+  )
+
   it('goes along without a Z-segment where nothing is left', () => {
     const { id, status, intent, subject, resourceType, medicationCodeableConcept } = order
     const plain = { id, status, intent, subject, resourceType, medicationCodeableConcept }
@@ -170,6 +188,7 @@ describe('a copy (ZFH)', () => {
     ['{"dosageInstruction":[{"modifierExtension":[{"url":"http://x","valueBoolean":true}]}]}'],
     ['{"contained":[{"resourceType":"Medication","id":"medication","code":{"text":"other"}}]}'],
     ['{"dosageInstruction":'],
+    ['{"extension":[{"url":"https://postern.health/fhir/StructureDefinition/source-attestation"}]}'],
     ['[]'],
   ])('of %s is refused', async (json) => {
     const text = write().replace(/(ZFH\|[^|]*\|[^|]*\|)[^|\r]*/, (_all, before) => before + json)

@@ -1,7 +1,7 @@
 import type { CodeableConcept, MedicationRequest } from 'fhir/r4'
 import { plain, pruned, type Tree } from './noted.ts'
 
-const v2 = /\/CodeSystem\/v2-0(?:335|161|167)$/
+const v2 = /\/CodeSystem\/v2-0(?:335|161|167|484)$/
 const typeUrl = 'https://postern.health/fhir/StructureDefinition/component-type'
 
 /**
@@ -67,8 +67,10 @@ export function comparable(given: MedicationRequest, like: MedicationRequest): u
   )
 }
 
-/** Every number of the order, with all that it says of it. */
-export function hasNumbersOf(back: MedicationRequest, order: MedicationRequest): boolean {
+type Numbered = Pick<MedicationRequest, 'identifier'>
+
+/** Every number of the order or dispense, with all that it says of it. */
+export function hasNumbersOf(back: Numbered, order: Numbered): boolean {
   const found = (back.identifier ?? []).map((each) => ({ ...each, type: undefined }))
   return (order.identifier ?? []).every(({ type: _type, ...wanted }) =>
     found.some(
@@ -84,7 +86,7 @@ function allowed(substitution: MedicationRequest['substitution']): unknown {
 }
 
 /** Each value in one spelling. */
-function usual(value: unknown): unknown {
+export function usual(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(usual)
   if (typeof value !== 'object' || value === null) return value
   const { coding, strength, extension, ...own } = value as Tree

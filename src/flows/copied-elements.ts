@@ -1,0 +1,28 @@
+import { elementsForMapping, type PlacedCopy, readCopy } from '#formats/hl7v2/copy.ts'
+import type { SourceOrder, SourceSegment } from '#formats/hl7v2/source.ts'
+import { type Hl7v2Source, placeOf, segmentsNamed } from './hl7v2-source.ts'
+
+/** Elements that came as a copy (ZFH) with the nth order or report, from 0; decimals are strings. */
+export type CopiedElements = Record<string, Record<string, unknown>>
+
+/** `requireSame` throws for a copy that says anything else than the fields of its order. */
+export function copiedElements(
+  source: Hl7v2Source,
+  requireSame: (copy: PlacedCopy, order: SourceOrder) => void,
+): CopiedElements {
+  const found = source.orders.flatMap((order, index) => {
+    const copy = copyAmong(
+      source,
+      Object.values(order).flatMap((owner) => segmentsNamed(owner, 'ZFH')),
+    )
+    if (!copy) return []
+    requireSame(copy, order)
+    return [[String(index), elementsForMapping(copy)] as const]
+  })
+  return Object.fromEntries(found)
+}
+
+/** The one that is ours, with its place. */
+function copyAmong(source: Hl7v2Source, segments: readonly SourceSegment[]): PlacedCopy | undefined {
+  return readCopy(segments, (segment, field) => placeOf(source, segment, field))
+}
