@@ -122,6 +122,7 @@ describe('a view counts', () => {
     expect(asked.unseen).toEqual([])
     expect(asked.seenThrough).toMatch(new RegExp(`^${patient}:4:[\\w-]{43}$`))
     const again = await tell([what])
+    expect(again.status, again.text).toBe(200)
     expect([seen, again].map(({ body }) => body.parameter[0].valueUnsignedInt)).toEqual([1, 0])
   })
 
