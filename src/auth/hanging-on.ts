@@ -1,5 +1,6 @@
 import type { CommitUnit } from '#core/commit.ts'
 import { referenceTo } from '#core/resource.ts'
+import { signedOutBy } from './people/sign-in.ts'
 import { isPersonType } from './person.ts'
 import { revokedBy } from './token-state.ts'
 import type { VerifiedToken } from './verified-tokens.ts'
@@ -8,6 +9,7 @@ import type { VerifiedToken } from './verified-tokens.ts'
 export function hangingOn(unit: CommitUnit): ((token: VerifiedToken) => boolean) | undefined {
   const tokens = new Set(revokedBy(unit))
   const sessions = new Set((unit.sessions ?? []).flatMap(({ change, id }) => (change === 'end' ? [id] : [])))
+  const marks = new Set(signedOutBy(unit))
   const people = new Set(
     (unit.writes ?? []).flatMap(({ resource }) =>
       isPersonType(resource.resourceType) ? [referenceTo(resource)] : [],
@@ -18,10 +20,12 @@ export function hangingOn(unit: CommitUnit): ((token: VerifiedToken) => boolean)
   const changed = (what: string) =>
     new Set(registrations.flatMap(({ kind, id }) => (kind === what ? [id] : [])))
   const [clients, accounts] = [changed('client'), changed('account')]
-  if (tokens.size + sessions.size + people.size + clients.size + accounts.size === 0) return undefined
+  if (tokens.size + sessions.size + marks.size + people.size + clients.size + accounts.size === 0)
+    return undefined
   return ({ caller, session }) =>
     tokens.has(caller.tokenId ?? '') ||
     clients.has(caller.clientId) ||
     (caller.signIn !== undefined && people.has(caller.signIn.person)) ||
-    (session !== undefined && (sessions.has(session.id) || accounts.has(session.account)))
+    (session !== undefined &&
+      (sessions.has(session.id) || marks.has(session.mark ?? '') || accounts.has(session.account)))
 }

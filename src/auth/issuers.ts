@@ -129,3 +129,8 @@ export function scopesOfPerson(role: PersonRole): string[] {
 export function isStaff(role: Role): boolean {
   return role !== 'patient' && role !== 'proxy'
 }
+
+/** Who works here for patients, on behalf of an organization; the others hold offices of the clinic. */
+export function treats(role: Role): boolean {
+  return role === 'clinician' || role === 'prescriber' || role === 'pharmacist'
+}

@@ -203,6 +203,15 @@ describe('an invitation', () => {
     expect(await told()).toContain('110129 8 invitation: unauthenticated')
   })
 
+  it('that was made before its person was signed out everywhere is over with all the rest', async () => {
+    const lost = await inviteAgain(await ports(), account, by())
+    clock.time += 1
+    await signOutEverywhere(await ports(), account, { disable: false }, by())
+    expect((await people.openInvitation(new URLSearchParams({ code: lost.code }), visit())).status).toBe(401)
+    const fresh = await inviteAgain(await ports(), account, by())
+    expect((await enrolled(fresh.code)).status).toBe(303)
+  })
+
   it.each([
     [{ person: 'Practitioner/nobody' }, /no active record/],
     [{ role: 'patient' }, /no active record/],

@@ -113,6 +113,7 @@ export function createAuthorization(ports: AuthorizePorts): Authorization {
       challenge: request.challenge,
       scopes,
       signedInAt: signedIn.signIn.at,
+      mark: markOf(signedIn),
       proof: signedIn.proof,
       launched: request.launch !== undefined,
       ...(patient ? { patient } : {}),

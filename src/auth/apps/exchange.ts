@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { intersect } from '#access/scopes.ts'
 import { isStaff } from '#auth/issuers.ts'
 import { callerOfAccount, findKnown, type Known, type Proof } from '#auth/people/account.ts'
+import { isSignedOut } from '#auth/people/sign-in.ts'
 import { one, Refusal } from '#auth/refusal.ts'
 import type { Sealer } from '#auth/sealer.ts'
 import { isSame, newSecret } from '#auth/secrets.ts'
@@ -27,6 +28,8 @@ export interface Code {
   nonce?: string
   /** Signed in when, and how. */
   signedInAt: number
+  /** Of the person's session, as its grant holds it. */
+  mark: string
   proof: Proof
   boundTo?: string
   launched: boolean
@@ -96,17 +99,19 @@ export async function exchangeCode(
   if (
     !known ||
     code.signedInAt < known.account.signedOutBefore ||
+    (await isSignedOut(ports.store, code.mark)) ||
     !asker.app.roles.includes(known.account.role)
   )
     throw new Refusal('invalid_grant', 'The person of this code may not sign in any more')
   const boundTo = requireBinding(known, asker)
-  const { scopes, patient, signedInAt, proof } = code
+  const { scopes, patient, signedInAt, mark, proof } = code
   const grant: Grant = {
     kind: 'grant',
     app: asker.app.id,
     account: code.account,
     scopes,
     signedInAt,
+    mark,
     proof,
     offline: scopes.includes('offline_access'),
     ...(patient ? { patient } : {}),

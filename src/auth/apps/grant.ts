@@ -1,5 +1,5 @@
 import { intersect, parseScope, scopesOfRole } from '#access/scopes.ts'
-import { isStaff, scopesOfPerson } from '#auth/issuers.ts'
+import { isStaff, scopesOfPerson, treats } from '#auth/issuers.ts'
 import type { Account, Proof } from '#auth/people/account.ts'
 import { maxSessionMs } from '#auth/people/sign-in.ts'
 import type { Reference } from '#core/resource.ts'
@@ -16,6 +16,8 @@ export interface Grant {
   /** The patient in context, whose data alone `patient/` scopes are about. */
   patient?: Reference
   signedInAt: number
+  /** Of the session at this gateway's pages in which it was granted (`markOf`): signed out there, it is over. */
+  mark: string
   proof: Proof
   /** It holds while nobody is there (`offline_access`). */
   offline: boolean
@@ -44,7 +46,8 @@ export function contextOf({ own, request, account }: Asking): Reference | undefi
 export function grantable(asking: Asking): string[] {
   const { app, account, request } = asking
   const { role } = account
-  const inContext = contextOf(asking) === undefined ? [] : scopesOfRole(role, 'patient')
+  // An office looks after the whole clinic by lists that are of no one patient: nothing of it narrows down to one.
+  const inContext = contextOf(asking) && treats(role) ? scopesOfRole(role, 'patient') : []
   const ofRole = isStaff(role) ? [...scopesOfPerson(role), ...inContext] : scopesOfPerson(role)
   const may = (word: WordScope) => {
     if (!request.scopes.includes(word) || !app.scopes.includes(word)) return false

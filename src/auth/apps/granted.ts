@@ -1,7 +1,7 @@
 import { intersect } from '#access/scopes.ts'
 import { isStaff } from '#auth/issuers.ts'
 import { callerOfAccount, findKnown, type Known } from '#auth/people/account.ts'
-import { idleMs } from '#auth/people/sign-in.ts'
+import { idleMs, isSignedOut } from '#auth/people/sign-in.ts'
 import { personRecord } from '#auth/person.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Store } from '#core/ports.ts'
@@ -34,6 +34,8 @@ export interface TokenSession {
   app: string
   patient?: Reference
   offline: boolean
+  /** Of the session that it ends with; none where it goes on without one. */
+  mark?: string
   used: number
 }
 
@@ -46,6 +48,7 @@ export async function findHeld(ports: GrantedPorts, id: string): Promise<Held | 
   const grant = JSON.parse(stored.json) as Grant
   if (grant.kind !== 'grant') return undefined
   if (!grant.offline && now - stored.used > idleMs) return undefined
+  if (!grant.offline && (await isSignedOut(store, grant.mark))) return undefined
   const [app, known] = await Promise.all([findApp(grant.app), findKnown(ports, grant.account)])
   if (!app?.active || !known || !app.roles.includes(known.account.role)) return undefined
   if (grant.signedInAt < known.account.signedOutBefore) return undefined
@@ -86,6 +89,7 @@ export async function verifyGranted(
       account: grant.account,
       app: grant.app,
       offline,
+      ...(offline ? {} : { mark: grant.mark }),
       used,
       ...(patient && tellsPatient(grant.scopes) ? { patient } : {}),
     } satisfies TokenSession,

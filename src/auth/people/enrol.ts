@@ -171,6 +171,8 @@ async function requireInvited(ports: EnrolPorts, id: string): Promise<Known> {
   const session = await ports.store.findSession(id, ports.clock.now())
   const { account = '' } = session ? (JSON.parse(session.json) as { account?: string }) : {}
   const known = session && (await findKnown(ports, account))
-  if (!known) throw new Failure('unauthenticated', 'This invitation is not good, or not any more')
+  // Who was signed out everywhere is let in anew by an invitation that is made after it.
+  if (!known || session.used < known.account.signedOutBefore)
+    throw new Failure('unauthenticated', 'This invitation is not good, or not any more')
   return known
 }

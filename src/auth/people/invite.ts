@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { Registrar } from '#auth/clients.ts'
-import { isStaff, type PersonRole, personRoles } from '#auth/issuers.ts'
+import { personRoles, treats } from '#auth/issuers.ts'
 import { personRecord } from '#auth/person.ts'
 import { newSecret, newTypedSecret } from '#auth/secrets.ts'
 import { Failure } from '#core/failure.ts'
@@ -38,7 +38,7 @@ export async function invitePerson(ports: AccountPorts, asked: unknown, by: Regi
     throw new Failure('invalid', issues)
   }
   const { person, role, organization, purpose, grants } = read.data
-  if (isStaff(role) && treats(role) && !organization) {
+  if (treats(role) && !organization) {
     const text = `organization: a ${role} acts on behalf of an Organization`
     throw new Failure('invalid', [{ text, expression: 'organization' }])
   }
@@ -68,10 +68,6 @@ export async function inviteAgain(ports: AccountPorts, id: string, by: Registrar
   const account = await accountOf(ports.store, id)
   if (!account) throw new Failure('not-found', 'There is no such account')
   return invite(ports, account, by)
-}
-
-function treats(role: PersonRole): boolean {
-  return role === 'clinician' || role === 'prescriber' || role === 'pharmacist'
 }
 
 async function invite(ports: AccountPorts, account: Account, by: Registrar): Promise<Invitation> {

@@ -26,7 +26,8 @@ export interface People {
 
 export function createPeople(ports: EnrolPorts): People {
   return {
-    async signInPage(request, visit) {
+    async signInPage(asked, visit) {
+      const request = sealedIn(asked)
       const isIn = request === '' && (await findSignedIn(ports, visit.cookies))
       return isIn ? signedInPage() : signInPage({ request })
     },
@@ -38,12 +39,13 @@ export function createPeople(ports: EnrolPorts): People {
       return { ...json(200, {}), headers: { ...json(200, {}).headers, 'set-cookie': cookieOf(session) } }
     },
     async signInByCode(form, visit) {
-      const [request, key, code] = ['request', 'key', 'code'].map((name) => form.get(name) ?? '')
+      const [key = '', code = ''] = ['key', 'code'].map((name) => form.get(name) ?? '')
+      const request = sealedIn(form.get('request') ?? '')
       try {
-        const session = await signInByCode(ports, { key: key ?? '', code: code ?? '' }, visit)
+        const session = await signInByCode(ports, { key, code }, visit)
         return onward(request ? `consent?request=${request}` : 'sign-in', cookieOf(session))
       } catch (cause) {
-        return wrong(cause, (text, status) => signInPage({ request: request ?? '', wrong: text, status }))
+        return wrong(cause, (text, status) => signInPage({ request, wrong: text, status }))
       }
     },
     async signOut(visit) {
@@ -76,6 +78,11 @@ export function createPeople(ports: EnrolPorts): People {
       }
     },
   }
+}
+
+/** A request on its way through the pages, as far as it may be one of ours: anybody makes a link to them. */
+function sealedIn(request: string): string {
+  return /^[\w-]*$/.test(request) ? request : ''
 }
 
 /** What a person did wrong is said on a page; what is wrong with us goes on to the door. */

@@ -1,6 +1,8 @@
 import type { RequestInfo } from '#auth/request-info.ts'
 import { digestOf, newSecret } from '#auth/secrets.ts'
 import type { SignIn } from '#core/caller.ts'
+import type { CommitUnit } from '#core/commit.ts'
+import type { Store } from '#core/ports.ts'
 import type { SessionChange } from '#core/session.ts'
 import { type AccountPorts, callerOfAccount, findKnown, type Known, type Proof } from './account.ts'
 
@@ -62,7 +64,7 @@ export async function findSignedIn(
   return { ...known, session, signIn, proof: kept.proof }
 }
 
-/** Ends a session, on record; nothing where there is none any more. */
+/** Ends a session and what apps were let do in it, on record; nothing where there is none any more. */
 export async function signOut(
   ports: AccountPorts,
   visit: RequestInfo & { cookies: string | undefined },
@@ -82,7 +84,24 @@ export async function signOut(
     entities: [],
   })
   const session = sessionIn(cookies)
-  await store.commit({ audit: entries, ...(session ? { sessions: [{ change: 'end', id: session }] } : {}) })
+  const over = found && { issuer: signOuts, value: markOf(found), expires: clock.now() + maxSessionMs }
+  await store.commit({
+    audit: entries,
+    ...(session ? { sessions: [{ change: 'end', id: session }] } : {}),
+    ...(over ? { remembered: [over] } : {}),
+  })
+}
+
+/** Marks of sessions that were signed out stand among the one-time values for as long as a session can last. */
+const signOuts = 'signed-out'
+
+export function isSignedOut(store: Pick<Store, 'hasNonce'>, mark: string): Promise<boolean> {
+  return store.hasNonce(signOuts, mark)
+}
+
+/** Marks of the sessions that a commit signed out. */
+export function signedOutBy({ remembered }: CommitUnit): string[] {
+  return (remembered ?? []).flatMap(({ issuer, value }) => (issuer === signOuts ? [value] : []))
 }
 
 export function callerAtPages(signedIn: SignedIn, network: string | undefined) {
