@@ -20,6 +20,8 @@ export interface Flow<Source = unknown> {
   parties(source: Source): Party[]
   /** Orders that must be here already, because the message tells what became of them. */
   orders?(source: Source): OrderLink[]
+  /** Orders that must not be here yet, because the message places them. */
+  placed?(source: Source): OrderLink[]
   /** A message whose orders are not found waits for a person to match it (intake/unmatched); refused where absent. */
   unmatched?: 'queued'
   /** Asked in order before anything is mapped. */

@@ -1,7 +1,7 @@
 import { maySay, type OrderControl, type OrderControlSays, orderControlOf } from '#care/order-control.ts'
 import { Failure, type FailureKind, type Issue } from '#core/failure.ts'
 import type { CareRule, Flow, OrderLink, Party, ReadContext } from '#core/flow.ts'
-import { patientNeed, requireEach } from './hl7v2-needs.ts'
+import { controlNeeds, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty, practitionerParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
 import { orderLinkOf } from './order-number.ts'
@@ -50,7 +50,9 @@ export function askingParties({ facility, PID, orders }: OrderDialogue, fields: 
 
 /** Every ORC-1 says one of these things, and its sender is who may say it. AR with the place for all else. */
 export function onlyControls(text: string, ...says: OrderControlSays[]): Rule {
-  return ({ controls }, caller) => {
+  return (source, caller) => {
+    const { controls } = source
+    requireEach(controlNeeds(source))
     refuseWhere(controls, 'unsupported', (control) =>
       says.includes(control.says) ? undefined : (control.because ?? text),
     )

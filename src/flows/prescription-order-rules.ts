@@ -5,13 +5,16 @@ import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule } from '#core/flow.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { amountIssues, refillIssues } from './hl7v2-amounts.ts'
-import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
+import { controlNeeds, type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { fieldOf, type Hl7v2Source, placeOf } from './hl7v2-source.ts'
+import { timingIssues } from './quantity-timing.ts'
 
 type Rule = CareRule<Hl7v2Source>
 
 /** What is asked about an order that is there is not taken for a new one: it has messages of its own. */
-const onlyNewOrders: Rule = ({ orders }) => {
+const onlyNewOrders: Rule = (source) => {
+  const { orders } = source
+  requireEach(controlNeeds(source))
   const issues = orders.flatMap(({ ORC }, index): Issue[] => {
     const { says, because } = orderControlOf(fieldOf(ORC, 1)[0]?._1)
     const text = because ?? 'Send new orders (ORC-1 = NW) and what concerns others in messages of their own'
@@ -32,7 +35,11 @@ const hasWhatAnOrderNeeds: Rule = (source) => {
       ...drugNeed(source, RXE, 2),
     ]),
   ] satisfies Need[]
-  requireEach(needs, [...amountIssues(source, ['ORC', 'RXO', 'RXE']), ...refillIssues(source)])
+  requireEach(needs, [
+    ...amountIssues(source, ['ORC', 'RXO', 'RXE']),
+    ...timingIssues(source),
+    ...refillIssues(source),
+  ])
   return { keep: true }
 }
 

@@ -6,6 +6,7 @@ import { type CopiedElements, copiedElements } from './copied-elements.ts'
 import { entityIdentifierOf } from './hl7v2-datatypes.ts'
 import { patientParty, pharmacyParty, practitionerParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
+import { orderLinkOf } from './order-number.ts'
 import { prescriptionOrderRules } from './prescription-order-rules.ts'
 import { withTiming } from './quantity-timing.ts'
 
@@ -21,6 +22,7 @@ export const prescriptionOrder: Flow<OrderSource> = {
   messageId: (source) => source.controlId,
   primary: 'MedicationRequest',
   parties: partiesOf,
+  placed: ({ facility, orders }) => orders.map((order, index) => orderLinkOf(facility, order, index)),
   rules: prescriptionOrderRules,
   attestation: attestationOf,
   mapping: 'prescription-order',

@@ -1,21 +1,63 @@
-import type { SourceOrder, SourceRepetition, SourceSegment } from '#formats/hl7v2/source.ts'
-import { fieldOf } from './hl7v2-source.ts'
+import { compareSum } from '#care/decimal-sum.ts'
+import type { Issue } from '#core/failure.ts'
+import { decimalOfNm } from '#formats/hl7v2/decimal.ts'
+import type { SourceOrder, SourceRepetition, SourceSegment, SourceTree } from '#formats/hl7v2/source.ts'
+import { fieldOf, placeOf, segmentsNamed } from './hl7v2-source.ts'
 
 /**
  * Orders whose timing stands in ORC-7 or RXE-1 (data type TQ, HL7 v2.4 §4.2.2, withdrawn since 2.5 for TQ1 and still
- * sent), with the same as TQ1 segments, so that one mapping reads both. TQ1 wins where a message has it. Nothing of TQ
- * is dropped: what TQ1 has no field for becomes text of the instruction.
+ * sent), with the same as TQ1 segments, so that one mapping reads both. TQ1 wins where the same segment has both, which
+ * `timingIssues` holds to say the same. Nothing of TQ is dropped: what TQ1 has no field for becomes text of the instruction.
  */
 export function withTiming(order: SourceOrder): SourceOrder {
   const { ORC, RXO, RXE } = order
-  if (ORC?.TQ1 || RXO?.TQ1 || RXE?.TQ1) return order
   const encoded = fieldOf(RXE, 1)
   const ordered = fieldOf(ORC, 7)
+  const isOrdered = ORC && !ORC.TQ1 && !RXO?.TQ1 && ordered.length > 0
   return {
     ...order,
-    ...(ORC && ordered.length > 0 ? { ORC: { ...ORC, TQ1: ordered.map(timingSegment) } } : {}),
-    ...(RXE && encoded.length > 0 ? { RXE: { ...RXE, TQ1: encoded.map(timingSegment) } } : {}),
+    ...(isOrdered ? { ORC: { ...ORC, TQ1: ordered.map(timingSegment) } } : {}),
+    ...(RXE && !RXE.TQ1 && encoded.length > 0 ? { RXE: { ...RXE, TQ1: encoded.map(timingSegment) } } : {}),
   }
+}
+
+/** How much, how often, from when, until when: TQ1-2, -3, -7, -8. */
+const told = [2, 3, 7, 8]
+
+/**
+ * Where an order says one thing in TQ (ORC-7, RXE-1) and another in the TQ1 that is read. Which of the two is meant nobody
+ * could tell.
+ */
+export function timingIssues(source: SourceTree): Issue[] {
+  return source.orders.flatMap(({ ORC, RXO, RXE }) => {
+    const encoded = segmentsNamed(RXE, 'TQ1')
+    const placed = [...segmentsNamed(ORC, 'TQ1'), ...segmentsNamed(RXO, 'TQ1')]
+    return [
+      ...contradictions(source, { owner: ORC, field: 7, TQ1: !RXO && encoded.length > 0 ? encoded : placed }),
+      ...contradictions(source, { owner: RXE, field: 1, TQ1: encoded }),
+    ]
+  })
+}
+
+function contradictions(
+  source: SourceTree,
+  { owner, field, TQ1 }: { owner: SourceSegment | undefined; field: number; TQ1: SourceSegment[] },
+): Issue[] {
+  const old = fieldOf(owner, field).map(timingSegment)
+  if (!owner || old.length === 0 || TQ1.length === 0) return []
+  const agrees = old.every((each, index) => told.every((part) => isSame(each, TQ1[index], part)))
+  if (agrees) return []
+  const expression = placeOf(source, owner, field)
+  return [{ code: 'value', text: 'must say the same as TQ1, or nothing', expression }]
+}
+
+/** Where both say something, and as far as both do: a date and a time of that date are the same. */
+function isSame(old: SourceSegment, now: SourceSegment | undefined, field: number): boolean {
+  const a = fieldOf(old, field)[0]?._1?.toUpperCase() ?? ''
+  const b = fieldOf(now, field)[0]?._1?.toUpperCase() ?? ''
+  if (a === '' || b === '') return true
+  if (field === 2) return compareSum([decimalOfNm(a)], decimalOfNm(b), 1) === 0 || a === b
+  return field === 3 ? a === b : a.startsWith(b) || b.startsWith(a)
 }
 
 /** The same for a give (RXG-3), whose timing is its own. */

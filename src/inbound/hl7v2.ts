@@ -77,7 +77,8 @@ interface PayloadMessage {
 /** All of a payload is read before any of it is taken in: what cannot be answered whole is refused whole. */
 export function readPayload(payload: Uint8Array): Payload {
   const { text, charset } = decodeText(payload)
-  const texts = messagesOf(splitPayload(text))
+  const split = splitPayload(text)
+  const texts = messagesOf(split)
   if (texts.length === 0) throw new Failure('malformed', 'There is no MSH segment in what was sent')
   if (texts.length > maxBatch)
     throw new Failure('too-large', `Send at most ${maxBatch} messages in one batch`)
@@ -85,7 +86,7 @@ export function readPayload(payload: Uint8Array): Payload {
   const mark = payload[0] === 0xef && payload[1] === 0xbb && payload[2] === 0xbf ? '\uFEFF' : ''
   const messages = texts.map((each) => ({
     message: readMessage(each, charset),
-    body: texts.length === 1 ? payload : encodeText(`${mark}${each}`, charset),
+    body: split.parts.length === 1 ? payload : encodeText(`${mark}${each}`, charset),
     content: encodeText(each.replace(/\r+$/, ''), 'utf-8'),
   }))
   return { messages, charset }

@@ -7,7 +7,7 @@ import { resolveEarlier } from './earlier.ts'
 import { ignoreTable } from './field-coverage.ts'
 import { withFollowUps } from './follow-up.ts'
 import type { Made } from './made.ts'
-import { resolveOrders } from './orders.ts'
+import { requireNewOrders, resolveOrders } from './orders.ts'
 import type { Parties } from './parties.ts'
 import { place, requireAllowed, unchangedWarnings } from './place.ts'
 import { requireProfiles } from './profile-gate.ts'
@@ -42,10 +42,12 @@ export function createMaker(ports: MakerPorts): Maker {
       const id = vault.deriveId('unknown-patient', caller.clientId, understood.messageId)
       return unknownPatientMade({ flow, caller }, understood, { id, numbers, at })
     }
+    const naming = { caller, patient: references.subject }
+    await requireNewOrders(store, flow.placed?.(understood.source) ?? [], naming)
     const links = flow.orders?.(understood.source) ?? []
     let orders: Record<string, Reference>
     try {
-      orders = await resolveOrders({ store, access }, links, { caller, patient: references.subject })
+      orders = await resolveOrders({ store, access }, links, naming)
     } catch (cause) {
       const warning = flow.unmatched && unmatchedWarning(cause)
       if (!warning) throw cause

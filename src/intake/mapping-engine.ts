@@ -2,7 +2,7 @@ import jsonata from 'jsonata'
 import { Failure } from '#core/failure.ts'
 import { boundedPad } from './mapping-builtins.ts'
 import { compileTree } from './mapping-compile.ts'
-import { limits } from './mapping-limits.ts'
+import { type Fault, limits } from './mapping-limits.ts'
 import { boundedText, countValue, emptySize, type Size } from './mapping-size.ts'
 import type { SyntaxNode } from './mapping-syntax.ts'
 import { GuardedRegExp, requireTamePattern } from './pattern-guard.ts'
@@ -151,6 +151,12 @@ function plain(value: unknown, size: Size, depth = 0): unknown {
 /** JSONata's own messages quote values, so only its code and place are told. */
 function failureOf(name: string, cause: unknown): Failure {
   if (cause instanceof Failure) return cause
-  const { code, position } = (cause ?? {}) as { code?: string; position?: number }
+  const { code, position, late } = (cause ?? {}) as Partial<Fault>
+  // As often as it comes: to send the same again would not help.
+  if ((code === 'D1012' || code === 'D2015') && !late)
+    return new Failure(
+      'too-costly',
+      `There is more in this message than mapping ${name} may read (${code}): send it in parts`,
+    )
   return new Failure('internal', `Mapping ${name} failed with ${code ?? 'an error'} at ${position ?? '?'}`)
 }

@@ -1,6 +1,7 @@
 import { Failure, type Issue } from '#core/failure.ts'
 import type { Reference } from '#core/resource.ts'
 import { fhirDate, fhirDateTime } from '#formats/hl7v2/date-time.ts'
+import { decimalOfNm } from '#formats/hl7v2/decimal.ts'
 import type { CodeTable, Target } from './concept-map.ts'
 import type { MappingFunctions } from './mapping-engine.ts'
 import { hl7v2Functions } from './mapping-hl7v2.ts'
@@ -141,12 +142,4 @@ export function mappingRun({
 /** What the id of something is derived of that its sender names again in later messages of a flow. */
 export function keyedParts(name: string, number: string): readonly [string, string, string] {
   return [number, name, 'keyed']
-}
-
-/** NM (HL7 v2.9 §2A.2.45) allows a sign, leading zeros and a bare point; FHIR's decimal does not. Other digits stay. */
-function decimalOfNm(text: string | undefined): string | undefined {
-  const parts = /^([+-]?)0*(\d*)(?:\.(\d*))?$/.exec(text?.trim() ?? '')
-  if (!parts || !/\d/.test(text ?? '')) return undefined
-  const [, sign, whole, fraction] = parts
-  return `${sign === '-' ? '-' : ''}${whole || '0'}${fraction ? `.${fraction}` : ''}`
 }

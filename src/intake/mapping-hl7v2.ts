@@ -36,6 +36,8 @@ export const hl7v2Functions = {
   /** `$xtn(PID_13, 'home')`: ContactPoints. */
   xtn: (values: Some, use?: string): object[] =>
     listOf(values).flatMap((value) => contactPointOf(value, use) ?? []),
+  /** `$unspaced(OBX_5._5)`: Base64 without the line breaks that it may have; of any length, as no pattern of a mapping is. */
+  unspaced: (text: string | undefined): string | undefined => text?.replace(/\s+/g, ''),
   /**
    * `$sourceTime(source.MSH, source.timeZone, message.received)`: the extension that says when the sender recorded what it
    * tells (EVN-2, else MSH-7), by which an older message that comes late is known. To the minute at least, and never after

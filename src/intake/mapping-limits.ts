@@ -28,6 +28,8 @@ export interface Run {
 export interface Fault {
   code: string
   position?: number
+  /** The clock said so, and may say otherwise another time. */
+  late?: true
 }
 
 export function fault(code: string, position?: number): Fault {
@@ -43,5 +45,5 @@ export function spend(run: Run): void {
 
 /** Before what may take long in one step: a pattern takes up to a second (pattern-guard). */
 export function spendTime(run: Run): void {
-  if (Date.now() - run.started > limits.timeoutMs) throw fault('D1012')
+  if (Date.now() - run.started > limits.timeoutMs) throw { ...fault('D1012'), late: true } satisfies Fault
 }

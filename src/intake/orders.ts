@@ -29,7 +29,7 @@ export async function resolveOrders(
   for (const link of links) {
     const found = await findOrders(store, link, { caller, patients })
     const known: Order[] = []
-    for (const each of found) if (await mayName(access, caller, link, each)) known.push(each)
+    for (const each of found) if (await mayName({ store, access }, caller, link, each)) known.push(each)
     const order = requireOne(known, link)
     const reference: Reference = `MedicationRequest/${order.id}`
     if (links.some(({ slot }) => references[slot] === reference))
@@ -41,6 +41,30 @@ export async function resolveOrders(
     if (pharmacy) references[`${link.slot}-pharmacy`] = pharmacy as Reference
   }
   return references
+}
+
+/**
+ * An order is placed once: a number that the patient's orders carry already would make a second one of it, that the pharmacy
+ * fills too, and which of the two a later message means nobody could tell. Throws Failure `conflict`. Numbers count with
+ * their systems only, and an order that was a mistake has none.
+ */
+export async function requireNewOrders(
+  store: Pick<Store, 'search' | 'read'>,
+  links: readonly OrderLink[],
+  { caller, patient }: { caller: Caller; patient: Reference | undefined },
+): Promise<void> {
+  const patients = patient && links.length > 0 ? await recordsIn(store, patient) : []
+  const seen = new Set<string>()
+  for (const link of links) {
+    const [number] = link.identifiers
+    if (!number || patients.length === 0) continue
+    const key = `${number.system}|${number.value}`
+    const alike = { ...link, identifiers: [number], values: [] }
+    const found = await findOrders(store, alike, { caller, patients })
+    if (seen.has(key) || found.some(({ status }) => status !== 'entered-in-error'))
+      throw refusal('conflict', 'The patient has an order with this number: a new one needs its own', link)
+    seen.add(key)
+  }
 }
 
 /** Whose the orders are that a message speaks of without naming a patient: the records that stand for them now. */
@@ -97,7 +121,7 @@ async function findOrders(
  * it: nobody has a stranger's order cancelled or renewed. Who tells what has happened must be a party of the order.
  */
 async function mayName(
-  access: Pick<Access, 'decide'>,
+  ports: { store: Pick<Store, 'search'>; access: Pick<Access, 'decide'> },
   caller: Caller,
   { asks }: OrderLink,
   order: Order,
@@ -105,7 +129,7 @@ async function mayName(
   const { role, actors } = caller
   if (role === 'pharmacy')
     return actors.some((actor) => actor === order.dispenseRequest?.performer?.reference)
-  return asks ? mayKnowOrder({ access }, order, caller) : mayTellOfOrder({ access }, order, caller)
+  return asks ? mayKnowOrder(ports, order, caller) : mayTellOfOrder(ports, order, caller)
 }
 
 /** As placed and as encoded carry the same numbers: what is filled is the one that names the pharmacy. */

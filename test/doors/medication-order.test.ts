@@ -7,10 +7,13 @@ beforeAll(async () => {
 })
 afterAll(() => scene.clinic.close())
 
-const post = (name: string) =>
-  scene.platform.request('POST', '/ingest/hl7v2', fixture(`medication-order/${name}.in.hl7`), {
-    'content-type': 'application/hl7-v2',
-  })
+const post = (name: string, number = 'RX-88101') =>
+  scene.platform.request(
+    'POST',
+    '/ingest/hl7v2',
+    fixture(`medication-order/${name}.in.hl7`).replaceAll('RX-88101', number),
+    { 'content-type': 'application/hl7-v2' },
+  )
 
 describe('a medication order that no pharmacy has encoded', () => {
   it('as ORM^O01 with its timing in ORC-7 is an order with that timing, and a Task for the pharmacy', async () => {
@@ -32,7 +35,7 @@ describe('a medication order that no pharmacy has encoded', () => {
   })
 
   it('as OMP^O09 is taken in', async () => {
-    expect((await post('us-omp')).text).toContain('MSA|AA|MED-20260105-0001')
+    expect((await post('us-omp', 'RX-OMP')).text).toContain('MSA|AA|MED-20260105-0001')
   })
 
   it.each([

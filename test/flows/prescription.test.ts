@@ -197,7 +197,7 @@ describe('what an order is made of', () => {
     }
   })
 
-  it.each(['CA', 'DC', 'HD', 'RF', 'XO', 'QQ', ''])(
+  it.each(['CA', 'DC', 'HD', 'RF', 'XO', 'QQ'])(
     'order control %s is refused with AR and the reason',
     async (control) => {
       expect(await fromRde(rde().replace('ORC|NW|', `ORC|${control}|`))).toMatchObject({

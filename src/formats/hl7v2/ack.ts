@@ -166,6 +166,8 @@ const codes: Record<string, string> = {
   unsupported: '200',
   'not-found': '204',
   conflict: '205',
+  'too-costly': '102',
+  'too-large': '102',
 }
 
 function describe(issue: Issue, failure: Failure | undefined): AckError {

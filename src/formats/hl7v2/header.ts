@@ -39,7 +39,7 @@ export function headerOf(message: Message): Header {
 
 /**
  * What must hold before a production store may take a message: telling delimiters, named segments, the required header
- * fields, a version we know, and processing id P. Throws Failure `malformed`, `invalid` or `unsupported`.
+ * fields, a version we know, and processing id P in current processing. Throws Failure `malformed`, `invalid` or `unsupported`.
  */
 export function requireProduction(message: Message): void {
   const [msh] = message.segments as [Segment]
@@ -65,6 +65,9 @@ export function requireProduction(message: Message): void {
   if (missing.length > 0) throw new Failure('malformed', missing)
   if (header.processingId !== 'P')
     throw unsupported('Only messages in production (MSH-11 = P) are taken', 'MSH-11')
+  // Table 0207: what is of an archive, restored from one or loaded at first is history, and nobody is to act on it now.
+  if (!['', '""', 'T'].includes(value(msh, 11, 1, 2)))
+    throw unsupported('Only messages in current processing (MSH-11.2 empty or T) are taken', 'MSH-11')
   if (!/^2\.[1-9](?:\.\d)?$/.test(header.version))
     throw unsupported('This version is not supported', 'MSH-12')
 }
