@@ -88,6 +88,8 @@ import codeSystemEligibilityResultJson from '../profiles/CodeSystem-eligibility-
 import codeSystemMirroredTaskJson from '../profiles/CodeSystem-mirrored-task.json'
 import codeSystemOrderEndReasonJson from '../profiles/CodeSystem-order-end-reason.json'
 import codeSystemPriceComponentJson from '../profiles/CodeSystem-price-component.json'
+import codeSystemRefillDenialJson from '../profiles/CodeSystem-refill-denial.json'
+import codeSystemRenewalAnswerJson from '../profiles/CodeSystem-renewal-answer.json'
 import codeSystemRenewalIssueJson from '../profiles/CodeSystem-renewal-issue.json'
 import structureDefinitionConsentDirectiveJson from '../profiles/StructureDefinition-ConsentDirective.json'
 import structureDefinitionDispenseRecordJson from '../profiles/StructureDefinition-DispenseRecord.json'
@@ -215,6 +217,8 @@ export const bundledArtifacts: Artifacts = {
     codeSystemMirroredTaskJson,
     codeSystemOrderEndReasonJson,
     codeSystemPriceComponentJson,
+    codeSystemRefillDenialJson,
+    codeSystemRenewalAnswerJson,
     codeSystemRenewalIssueJson,
     structureDefinitionConsentDirectiveJson,
     structureDefinitionDispenseRecordJson,

@@ -27,10 +27,15 @@ export async function renewalDifferences(
 ): Promise<ResourceWrite[]> {
   const order = await findOrder(ports, task.focus?.reference)
   if (!order) return []
+  return differencesBetween(task, order).map((code) => issueOf(ports, code, { task, order, at }))
+}
+
+/** What can be told of an order that is not what a request asks for; its repeats are another matter. */
+export function differencesBetween(task: Task, order: Order): Difference[] {
   const found: Difference[] = []
   if (isOtherMedication(task, order)) found.push('other-medication')
   if (isOtherAmount(task, order)) found.push('other-amount')
-  return found.map((code) => issueOf(ports, code, { task, order, at }))
+  return found
 }
 
 function isOtherMedication(task: Task, order: Order): boolean {
@@ -59,7 +64,7 @@ function isOtherAmount(task: Task, order: Order): boolean {
   return compared !== undefined && compared !== 0
 }
 
-function inputOf({ input }: Task, kind: string) {
+export function inputOf({ input }: Task, kind: string) {
   return (input ?? []).find(({ type }) => type.text === kind)
 }
 

@@ -15,6 +15,7 @@ import { moverOf } from './mover.ts'
 import { findOrder, seenNonce, tasksOf } from './order-file.ts'
 import { signedText } from './order-signature.ts'
 import { requireOrderMove } from './order-states.ts'
+import { approvedRenewal } from './renewal-approval.ts'
 import { requireSignable, type SigningMoment } from './signable-order.ts'
 import { signatureRecord } from './signature-record.ts'
 import { findSigner, keyInForce } from './signer.ts'
@@ -40,7 +41,7 @@ export interface Signed extends Consequences, Pick<CommitUnit, 'ledger' | 'expec
 /**
  * A prescriber's signature puts an order in force (R18): the order itself, unchanged but for its status, the record of
  * the signature and of what its signer had seen, the Task for the pharmacy that it names and what goes out to it, and the
- * end of the order that it replaces (R20), all of it one commit (R25). Throws Failure `forbidden`, `unauthenticated` where
+ * end of the order that it replaces (R20), and the answer to who asked for its renewal (R37), all of it one commit (R25). Throws Failure `forbidden`, `unauthenticated` where
  * the person has to sign in anew, `invalid`, or `conflict` where a repeat was not seen whole (care/evidence-gate).
  */
 export async function signedConsequences(
@@ -76,7 +77,8 @@ export async function signedConsequences(
   const holder = order.dispenseRequest?.performer?.reference as Reference
   const task = holderTask(ports, { code: 'fulfill', order, holder, requester: person, at })
   const prior = await endOfPrior(ports, order, person, at)
-  const writes = [result, recorded, task, ...prior.writes]
+  const answered = await approvedRenewal(ports, result.resource as Order, at)
+  const writes = [result, recorded, task, ...prior.writes, ...answered]
   const signed = { person, order: result.resource, record: recorded.resource, at }
   return {
     result,

@@ -1,7 +1,6 @@
 import type { Task } from 'fhir/r4'
 import type { Caller } from '#core/caller.ts'
 import type { ResourceWrite } from '#core/commit.ts'
-import { patientOf } from '#core/compartment.ts'
 import { Failure, type Issue } from '#core/failure.ts'
 import type { Identified } from '#core/resource.ts'
 import { answeredCancel } from './cancel.ts'
@@ -9,7 +8,9 @@ import { cancelAnswerOf } from './cancel-outcomes.ts'
 import { type CarePorts, type Change, type Consequences, wholeBefore, writeOf } from './change.ts'
 import { answeredHold, heldStatusOf } from './hold.ts'
 import { clinic, moverOf, prescribing } from './mover.ts'
-import { all, findOrder } from './order-file.ts'
+import { findOrder } from './order-file.ts'
+import { hasAnswered } from './renewal-answered.ts'
+import { answeredRenewal } from './renewal-change.ts'
 import { sameValue } from './same-value.ts'
 import { isAbort, openedTask, taskFactsOf } from './task-open.ts'
 import {
@@ -44,7 +45,8 @@ export async function taskConsequences(ports: CarePorts, change: Change): Promis
   if (!before || asked) return openedTask(ports, stamping, before?.status ?? 'new', { kind, who })
   if (before.status === task.status) requireWorker(before, kind, who, change.caller)
   else await requireMove(ports, before, task, kind, who, change.caller)
-  const result = writeOf(stamping)
+  const stored = kind === 'renewal' ? await answeredRenewal(ports, before, task, change.at) : task
+  const result = writeOf({ ...change, resource: stored })
   return {
     result,
     writes: [result, ...(kind === 'cancel' ? await answersOf(ports, before, task, change.at) : [])],
@@ -177,25 +179,15 @@ async function requireMove(
 ): Promise<void> {
   const facts = taskFactsOf(task, isOwner(before, caller) || who.mover === 'system')
   const answered =
-    facts.answered || (kind === 'renewal' && task.status === 'ready' && (await hasAnswered(ports, before)))
+    facts.answered ||
+    (kind === 'renewal' &&
+      ['ready', 'in-progress'].includes(task.status) &&
+      (await hasAnswered(ports, before)))
   requireTaskMove(kind, { from: before.status, to: task.status }, who, { ...facts, answered })
 }
 
 function isOwner({ owner }: Task, { actors }: Caller): boolean {
   return owner?.reference === undefined || actors.some((actor) => actor === owner.reference)
-}
-
-/** R32: answers of the patient that are newer than the request. */
-async function hasAnswered(ports: CarePorts, task: Work): Promise<boolean> {
-  const patient = patientOf(task)
-  if (!patient || !task.authoredOn) return false
-  const found = await all(
-    ports,
-    'QuestionnaireResponse',
-    { kind: 'token', param: 'patient', values: [patient] },
-    { kind: 'date', param: 'authored', windows: [{ lowFrom: Date.parse(task.authoredOn) }] },
-  )
-  return found.length > 0
 }
 
 /** What the holder's words change besides. The same answer twice changes nothing more. */

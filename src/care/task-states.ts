@@ -108,9 +108,12 @@ const taskMoves: Readonly<Record<TaskKind, readonly TaskMove[]>> = {
     move(['new', 'draft'], 'requested', ['patient', ...pharmacies, 'platform', ...staff]),
     move(['requested'], 'received', system),
     move(['requested', 'received'], 'accepted', clinic),
-    move(['requested', 'received'], 'rejected', clinic, 'reason'),
+    // By the gateway when nobody has begun and the asker's time is up (R33).
+    move(['requested', 'received'], 'rejected', staff, 'reason'),
     move(['received'], 'ready', staff, 'answered'),
-    move(['accepted', 'ready'], 'in-progress', prescribing),
+    // Taken on at once, it is still not worked on before the patient's answers are in (R32).
+    move(['accepted'], 'in-progress', prescribing, 'answered'),
+    move(['ready'], 'in-progress', prescribing),
     move(['in-progress'], 'on-hold', staff),
     move(['on-hold'], 'in-progress', staff),
     move(['in-progress'], 'completed', [...prescribing, ...system], 'output'),
@@ -150,6 +153,9 @@ const taskMoves: Readonly<Record<TaskKind, readonly TaskMove[]>> = {
 
 const mirrorSystem = 'https://postern.health/fhir/CodeSystem/mirrored-task'
 
+/** Renewal of prescription; R4's task-code has no word for it. */
+export const renewalCode = { system: 'http://snomed.info/sct', code: '103742009' }
+
 const kindCodes: Readonly<Record<string, TaskKind>> = {
   'http://hl7.org/fhir/CodeSystem/task-code|fulfill': 'fulfil',
   'http://hl7.org/fhir/CodeSystem/task-code|abort': 'cancel',
@@ -158,8 +164,7 @@ const kindCodes: Readonly<Record<string, TaskKind>> = {
   'http://hl7.org/fhir/CodeSystem/task-code|resume': 'cancel',
   [`${mirrorSystem}|appointment`]: 'mirror',
   [`${mirrorSystem}|referral`]: 'mirror',
-  // Renewal of prescription; R4's task-code has no word for it.
-  'http://snomed.info/sct|103742009': 'renewal',
+  [`${renewalCode.system}|${renewalCode.code}`]: 'renewal',
 }
 
 export function kindOf(task: Pick<Task, 'code'>): TaskKind {

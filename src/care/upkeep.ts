@@ -9,7 +9,9 @@ import { type Identified, referenceTo } from '#core/resource.ts'
 import { type CancelPatience, watchedCancel } from './cancel-watch.ts'
 import type { CarePorts } from './change.ts'
 import { expired, mayExpire } from './expiry.ts'
-import { sent } from './task-delivery.ts'
+import { watchedRenewal } from './renewal-watch.ts'
+import { deliveriesOf, sent } from './task-delivery.ts'
+import { renewalCode } from './task-states.ts'
 
 export interface UpkeepPorts {
   store: Pick<Store, 'read' | 'readVersion' | 'search' | 'registrations' | 'findRegistration' | 'commit'>
@@ -25,7 +27,8 @@ export interface UpkeepPorts {
 const pageSize = 200
 
 /**
- * What time does to orders and Tasks: validity that has ended (R17), cancellations that nobody answers (R39). Each is a
+ * What time does to orders and Tasks: validity that has ended (R17), cancellations that nobody answers (R39), requests for
+ * renewal that wait (R32, R33). Each is a
  * commit of its own; what somebody else changes meanwhile is left to the next round. Resolves with how many there were.
  * Rejects when the store cannot answer.
  */
@@ -48,6 +51,19 @@ export async function careUpkeep(ports: UpkeepPorts): Promise<number> {
     // Who is sent to is reminded by being sent it again; who polls sees the new version.
     const deliveries = noted && writes.length === 1 ? await sent(ports, noted) : []
     if (await done(ports, { writes, deliveries, why: 'cancellation unanswered', at })) count += 1
+  }
+  for await (const task of each<Identified<Task>>(ports, 'Task', [
+    { kind: 'token', param: 'code', values: [`${renewalCode.system}|${renewalCode.code}`] },
+    {
+      kind: 'token',
+      param: 'status',
+      values: ['requested', 'received', 'accepted', 'ready', 'in-progress', 'on-hold'],
+    },
+  ])) {
+    const at = ports.clock.now()
+    const writes = await watchedRenewal(ports, task, at)
+    const deliveries = await deliveriesOf(ports, writes)
+    if (await done(ports, { writes, deliveries, why: 'renewal waited', at })) count += 1
   }
   return count
 }

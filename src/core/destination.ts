@@ -14,7 +14,23 @@ export interface Destination {
   active: boolean
   /** Where it may see less than its role: a subscriber's registered scopes. */
   scopes?: readonly string[]
+  /** Of a pharmacy: how its requests for renewal are answered. */
+  renewals?: RenewalSettings
   channel: FhirChannelSettings | MllpChannelSettings | RestHookSettings
+}
+
+/** Each where absent as care/renewal-policy says. */
+export interface RenewalSettings {
+  /** Hours after which the clinic is reminded of a request. */
+  remindAfterHours?: number
+  /** Hours within which the pharmacy wants an answer. */
+  answerWithinHours?: number
+  /** What it is answered when nobody did. */
+  unanswered?: 'denied' | 'pending'
+  /** It takes no approval after `pending`. */
+  pendingIsFinal?: boolean
+  /** What it calls reasons of a refusal: code of v3 ActReason → `CODE^text^SYSTEM` of its own (ORC-16). */
+  refusals?: Record<string, string>
 }
 
 /** One notification of a subscriber. */

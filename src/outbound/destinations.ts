@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { type RefusalCode, refusals } from '#care/renewal-answers.ts'
 import type { Audit } from '#core/act.ts'
 import type { Caller } from '#core/caller.ts'
 import { type Destination, writtenCharsets, writtenVersions } from '#core/destination.ts'
@@ -90,6 +91,21 @@ const mllpChannel = z.strictObject({
     .optional(),
 })
 
+const hours = z.number().positive().max(8760).optional()
+
+const renewals = z.strictObject({
+  remindAfterHours: hours,
+  answerWithinHours: hours,
+  unanswered: z.enum(['denied', 'pending']).optional(),
+  pendingIsFinal: z.boolean().optional(),
+  refusals: z
+    .partialRecord(
+      z.enum(Object.keys(refusals) as [RefusalCode, ...RefusalCode[]]),
+      z.string().regex(/^[^|^~\\\r\n&]+\^[^|^~\\\r\n&]*\^[^|^~\\\r\n&]+$/, 'must be CODE^text^SYSTEM'),
+    )
+    .optional(),
+})
+
 const destination = z.strictObject({
   id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$/, 'must be letters, digits, dots and dashes'),
   name: z.string().min(1).max(200),
@@ -100,6 +116,7 @@ const destination = z.strictObject({
     .transform((text) => text as Reference),
   purpose: z.string().regex(/^[A-Z]{2,20}$/, 'must be a code of v3 ActReason, such as TREAT'),
   active: z.boolean().default(true),
+  renewals: renewals.optional(),
   channel: z.discriminatedUnion('kind', [fhirChannel, mllpChannel]),
 })
 

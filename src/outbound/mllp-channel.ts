@@ -6,7 +6,6 @@ import type {
   Practitioner,
   Questionnaire,
   QuestionnaireResponse,
-  Task,
 } from 'fhir/r4'
 import type { MllpChannelSettings } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
@@ -16,9 +15,10 @@ import { writeCommunicationMessage } from '#formats/hl7v2/communication-message.
 import { charsetLabel, type Envelope } from '#formats/hl7v2/dialect.ts'
 import { writeDispenseMessage } from '#formats/hl7v2/dispense-message.ts'
 import { findSegment, readMessage } from '#formats/hl7v2/message.ts'
-import { type OrderControl, writeOrderMessage } from '#formats/hl7v2/order-message.ts'
+import { writeOrderMessage } from '#formats/hl7v2/order-message.ts'
 import type { Answer, Channel, Parcel } from './channel.ts'
 import type { MllpClient } from './mllp-client.ts'
+import { orderSaidBy, toldByItself } from './order-said.ts'
 
 export type SendMllp = MllpClient['send']
 
@@ -44,7 +44,7 @@ export function createMllpChannel({ sendMllp, profiles = [] }: MllpPorts): Chann
     if (!sendMllp) throw new Failure('unsupported', 'no-mllp-here')
     if (parcel.contents.length > MAX_ORDERS) throw new Failure('too-costly', 'too-many-orders')
     const messages = await Promise.all(
-      parcel.contents.map(({ resource }, index) => {
+      toldByItself(parcel.contents).map(({ resource }, index) => {
         const envelope = {
           dialect: settings,
           controlId: parcel.id.replaceAll('-', '').slice(0, 18) + String(index).padStart(2, '0'),
@@ -99,13 +99,13 @@ const answers: Record<string, Answer> = {
 async function messageOf(content: Identified, envelope: Envelope, parcel: Parcel): Promise<string> {
   if (content.resourceType === 'MedicationDispense') return dispenseOf(content, envelope, parcel)
   if (content.resourceType === 'Communication') return communicationOf(content, envelope, parcel)
-  const { order: stored, control } = await orderOf(content, parcel)
+  const { order: stored, ...why } = await orderSaidBy(content, parcel)
   const order = await withMedication(stored, parcel)
   const pharmacy = await find(parcel, order.dispenseRequest?.performer?.reference)
   return writeOrderMessage({
     ...envelope,
     order,
-    ...(control ? { control } : {}),
+    ...why,
     patient: await patientFor(order, parcel),
     requester: await findPractitioner(parcel, order.requester?.reference),
     recorder: await findPractitioner(parcel, order.recorder?.reference),
@@ -199,30 +199,6 @@ async function withMedication<R extends MedicationRequest | MedicationDispense>(
     contained: [...(order.contained ?? []), { ...medication, id: 'medication' }],
     medicationReference: { ...order.medicationReference, reference: '#medication' },
   }
-}
-
-interface Said {
-  order: MedicationRequest
-  control?: OrderControl
-}
-
-/** An order says itself; a Task says what is asked about the order in its focus. */
-async function orderOf(content: Identified, parcel: Parcel): Promise<Said> {
-  if (content.resourceType === 'MedicationRequest') return { order: content }
-  if (content.resourceType !== 'Task') throw new Failure('unsupported', 'no-v2-message')
-  const order = await find(parcel, content.focus?.reference)
-  const control = controlOf(content, order)
-  if (!control) throw new Failure('unsupported', 'no-v2-message')
-  if (order?.resourceType !== 'MedicationRequest') throw new Failure('forbidden', 'order')
-  return { order, control }
-}
-
-/** What was dispensed in part is discontinued, not cancelled (table 0119). */
-function controlOf({ code }: Task, order: Identified | undefined): OrderControl | undefined {
-  const stopped = order?.resourceType === 'MedicationRequest' && order.status === 'stopped'
-  const controls: Record<string, OrderControl> = { abort: stopped ? 'DC' : 'CA', suspend: 'HD', resume: 'RL' }
-  const asked = code?.coding?.find(({ system }) => system === 'http://hl7.org/fhir/CodeSystem/task-code')
-  return controls[asked?.code ?? '']
 }
 
 /** The person, also where the order names a role of theirs. */

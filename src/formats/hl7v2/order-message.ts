@@ -22,8 +22,8 @@ import { orderRest } from './order-rest.ts'
 import { timingField, timingSegment } from './order-timing.ts'
 import { createSaid, requireNoModifiers } from './said.ts'
 
-/** Table 0119: cancel, discontinue, hold, release. */
-export type OrderControl = 'CA' | 'DC' | 'HD' | 'RL'
+/** Table 0119: cancel, discontinue, hold, release; a request for renewal approved, and denied. */
+export type OrderControl = 'CA' | 'DC' | 'HD' | 'RL' | 'AF' | 'DF'
 
 /** What one outbound order is made of. */
 export interface OrderValues extends Envelope {
@@ -37,6 +37,8 @@ export interface OrderValues extends Envelope {
   audience: 'pharmacy' | 'ehr'
   /** ORC-1 where something is asked about an order that is there already; else its status says it. */
   control?: OrderControl
+  /** ORC-16, why: `CODE^text^SYSTEM`. */
+  controlReason?: string
 }
 
 /**
@@ -127,7 +129,7 @@ function timingsOf({ values: { order }, dosages: { places }, telling }: OrderPar
 }
 
 function orderSegment({ values, telling }: OrderParts, control: string, timing: string): string {
-  const { order, dialect, requester, recorder, audience } = values
+  const { order, dialect, requester, recorder } = values
   const { said } = telling
   const group = order.groupIdentifier
   sayTime(telling, 'authoredOn', order.authoredOn)
@@ -145,10 +147,19 @@ function orderSegment({ values, telling }: OrderParts, control: string, timing: 
     10: practitionerField(recorder, dialect),
     12: practitionerField(requester, dialect),
     15: dtm(dialect, order.dispenseRequest?.validityPeriod?.start),
-    // Of a new order it would be read as what the order is for.
-    16: control !== 'NW' && audience === 'ehr' ? coded(order.statusReason, 'statusReason', telling) : '',
+    16: controlReasonOf(values, control, telling),
     29: isSince(dialect, '2.5') ? settingOf(order, telling) : '',
   })
+}
+
+/** Why this is asked or answered. Of a new order it would be read as what the order is for. */
+function controlReasonOf(
+  { order, audience, controlReason }: OrderValues,
+  control: string,
+  telling: Telling,
+): string {
+  if (controlReason) return composed(controlReason.split('^'))
+  return control !== 'NW' && audience === 'ehr' ? coded(order.statusReason, 'statusReason', telling) : ''
 }
 
 /** Table 0482. */
