@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { base, type OpenFhir, openFhir } from './open-fhir.ts'
 
 let open: OpenFhir
@@ -59,6 +59,57 @@ describe('a transaction', () => {
     })
     expect(await open.store.logSize()).toBe(before + 2)
     expect((await open.ask('GET', `Communication?patient=${person.resource.id}`)).json.entry).toHaveLength(1)
+  })
+
+  it('stands or falls with its audit and its deliveries, wherever the database fails', async () => {
+    // Before the statement at `failing` stands one that no database takes.
+    let failing: number | undefined
+    let longest = 0
+    const faulty = await openFhir({
+      beneath: (driver) => ({
+        ...driver,
+        atomically(unit) {
+          longest = Math.max(longest, unit.length)
+          const broken = { sql: 'INSERT INTO nowhere VALUES (1)', parameters: [] }
+          return driver.atomically(failing === undefined ? unit : unit.toSpliced(failing, 0, broken))
+        },
+      }),
+    })
+    onTestFinished(() => faulty.close())
+    const { store } = faulty
+    const webhooks = { addresses: ['https://ehr.example/hooks'], secret: 'whsec_' }
+    const json = JSON.stringify({ id: 'ehr', grants: [], webhooks })
+    await store.commit({ audit: [], registrations: [{ kind: 'client', id: 'ehr', json }] })
+    const channel = { type: 'rest-hook', endpoint: 'https://ehr.example/hooks/in' }
+    const asked = { resourceType: 'Subscription', status: 'requested', reason: 'x', channel }
+    const entries = [
+      entry('POST', 'Patient', patient, { fullUrl: urn }),
+      entry('POST', 'Communication', message(urn)),
+      entry('POST', 'Subscription', { ...asked, criteria: 'Communication?status=completed' }),
+    ]
+    const types = ['Patient', 'Communication', 'Subscription']
+    const standing = async () => ({
+      resources: await Promise.all(
+        types.map(async (type) => (await store.search({ type, criteria: [], limit: 9 })).length),
+      ),
+      events: await store.logSize(),
+      deliveries: (await store.deliveries(9)).length,
+    })
+    const transaction = { resourceType: 'Bundle', type: 'transaction', entry: entries }
+    const body = JSON.stringify(transaction)
+
+    const before = await standing()
+    expect(before).toEqual({ resources: [0, 0, 0], events: 0, deliveries: 0 })
+    for (let at = 0; at <= longest; at++) {
+      failing = at
+      // The refusal could not be recorded either: nothing is answered.
+      await expect(faulty.ask('POST', '', { body })).rejects.toMatchObject({ kind: 'unavailable' })
+      expect(await standing(), `a fault before statement ${at}`).toEqual(before)
+    }
+    expect(longest, 'the statements of a transaction').toBeGreaterThan(20)
+    failing = undefined
+    expect((await faulty.ask('POST', '', { body })).status).toBe(200)
+    expect(await standing()).toEqual({ resources: [1, 1, 1], events: 3, deliveries: 1 })
   })
 
   it('does nothing when one entry fails, and says which', async () => {
