@@ -17,7 +17,7 @@ export async function send(method: string, address: string, init: RequestInit = 
   const url = address.startsWith('http') ? address : `${origin}${address}`
   const response = await exports.default.fetch(new Request(url, { method, ...init }))
   const text = new TextDecoder().decode(await response.arrayBuffer())
-  const isJson = response.headers.get('content-type')?.includes('json')
+  const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '')
   return {
     status: response.status,
     text,

@@ -2,13 +2,14 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
 import type { TestProject } from 'vitest/node'
 import { startEhr } from '../peers/ehr.ts'
+import { startWebhook } from '../peers/webhook.ts'
 
 /** The clinic's organization: the first client registers it under an id of its own space. */
 const organization = 'Organization/platform.northside'
 
 const clients = {
   platform: { role: 'platform', scopes: ['system/*.cruds'], grants: ['order-source'], organization },
-  ehr: { role: 'ehr', scopes: ['system/*.rs'], grants: [], organization },
+  ehr: { role: 'ehr', scopes: ['system/*.rs', 'system/Subscription.cruds'], grants: [], organization },
   stranger: {
     role: 'ehr',
     scopes: ['system/*.rs'],
@@ -30,7 +31,9 @@ declare module 'vitest' {
  */
 export async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   const ehr = await startEhr()
-  const { keys, registrations } = await registerAll()
+  const hook = await startWebhook()
+  const webhooks = { addresses: [hook.address], secret: `whsec_${randomBytes(32).toString('base64')}` }
+  const { keys, registrations } = await registerAll({ ehr: { webhooks } })
   // A short timeout, since the object is not put out of memory while a timer runs.
   const channel = { kind: 'fhir', address: ehr.base, timeoutMs: 2000 }
   const destinations = [{ id: 'ehr', name: 'EHR', role: 'ehr', organization, purpose: 'TREAT', channel }]
@@ -42,11 +45,15 @@ export async function setup({ provide }: TestProject): Promise<() => Promise<voi
     POSTERN_CLINICS: JSON.stringify({ 'northside.example': clinic }),
     TEST_CLIENT_KEYS: JSON.stringify(keys),
     TEST_EHR: ehr.base,
+    TEST_WEBHOOK: JSON.stringify({ address: hook.address, secret: webhooks.secret }),
   })
-  return ehr.close
+  return async () => {
+    await ehr.close()
+    await hook.close()
+  }
 }
 
-async function registerAll() {
+async function registerAll(more: Record<string, object>) {
   const keys: Record<string, unknown> = {}
   const registrations: object[] = []
   for (const [id, client] of Object.entries(clients)) {
@@ -54,7 +61,15 @@ async function registerAll() {
     const kid = `${id}-1`
     keys[id] = { ...(await exportJWK(privateKey)), kid }
     const jwk = { ...(await exportJWK(publicKey)), kid, alg: 'ES384', use: 'sig' }
-    registrations.push({ id, name: id, purposes: ['TREAT'], active: true, jwks: { keys: [jwk] }, ...client })
+    registrations.push({
+      id,
+      name: id,
+      purposes: ['TREAT'],
+      active: true,
+      jwks: { keys: [jwk] },
+      ...client,
+      ...more[id],
+    })
   }
   return { keys, registrations }
 }

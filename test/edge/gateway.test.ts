@@ -7,6 +7,7 @@ import prescription from '../../fixtures/prescription/active-attested.in.json?ra
 import order from '../../fixtures/prescription-order/us-simple.in.hl7?raw'
 import message from '../../fixtures/secure-message/patient-to-clinician.in.json?raw'
 import type { Clinic } from '../../src/worker/clinic.ts'
+import { isSigned, type Received } from '../peers/webhook.ts'
 import { type Answer, askForToken, type Client, clientOf, origin, send } from './clients.ts'
 import { people } from './people.ts'
 
@@ -243,5 +244,73 @@ describe('the gateway in a Durable Object', () => {
     const orders = await received('MedicationRequest')
     expect(orders).toHaveLength(3)
     expect(JSON.stringify(orders)).toContain(target.code)
+  })
+
+  it('makes one resource of fifty conditional creates at once', async () => {
+    const identifier = [{ system: 'urn:fifty', value: '1' }]
+    const condition = { 'if-none-exist': 'identifier=urn:fifty|1' }
+    const resource = { resourceType: 'Organization', name: 'One', identifier }
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        platform('POST', '/fhir/Organization', resource, undefined, condition),
+      ),
+    )
+    expect(answers.map(({ status }) => status).sort()).toEqual([...Array(49).fill(200), 201])
+    expect(resources(await platform('GET', '/fhir/Organization?identifier=urn:fifty|1'))).toHaveLength(1)
+  })
+
+  it('shakes hands with a subscriber and tells it of a message when its alarm goes, signed', async () => {
+    const { address, secret } = JSON.parse(env.TEST_WEBHOOK) as { address: string; secret: string }
+    const subscriber = await clientOf('ehr', 'system/*.rs system/Subscription.cruds')
+    const put = await subscriber('POST', '/fhir/Subscription', {
+      resourceType: 'Subscription',
+      status: 'requested',
+      reason: 'test',
+      criteria: 'https://postern.health/fhir/SubscriptionTopic/message-received',
+      channel: { type: 'rest-hook', endpoint: `${address}/in`, payload: 'application/fhir+json' },
+    })
+    expect(put.status, put.text).toBe(201)
+    const status = async () => (await subscriber('GET', `/fhir/Subscription/${put.body.id}`)).body.status
+    await vi.waitFor(
+      async () => {
+        await runDurableObjectAlarm(clinicObject())
+        expect(await status()).toBe('active')
+      },
+      { timeout: 20_000, interval: 200 },
+    )
+    const sent = await platform('POST', '/ingest/messages', message.replaceAll('msg-', 'told-'))
+    expect(sent.status, sent.text).toBe(201)
+    const told = await vi.waitFor(
+      async () => {
+        await runDurableObjectAlarm(clinicObject())
+        const received = (await (await fetch(address)).json()) as Received[]
+        expect(received.map(({ type }) => type)).toEqual(['handshake', 'event-notification'])
+        return received
+      },
+      { timeout: 20_000, interval: 200 },
+    )
+    expect(told.map((each) => isSigned(each, secret))).toEqual([true, true])
+    await subscriber('DELETE', `/fhir/Subscription/${put.body.id}`)
+  })
+
+  it('prepares an export when its alarm goes', async () => {
+    const headers = { prefer: 'respond-async' }
+    const begun = await ehr('GET', '/fhir/$export?_type=Communication', undefined, undefined, headers)
+    expect(begun.status, begun.text).toBe(202)
+    const address = begun.headers.get('content-location') ?? ''
+    const done = await vi.waitFor(
+      async () => {
+        await runDurableObjectAlarm(clinicObject())
+        const answer = await ehr('GET', address)
+        expect(answer.status, answer.text).toBe(200)
+        return answer
+      },
+      { timeout: 20_000, interval: 1_100 },
+    )
+    const lines = await Promise.all(
+      (done.body.output as { url: string }[]).map(async ({ url }) => (await ehr('GET', url)).text),
+    )
+    const found = resources(await ehr('GET', '/fhir/Communication?_count=100'))
+    expect(lines.join('').trim().split('\n')).toHaveLength(found.length)
   })
 })

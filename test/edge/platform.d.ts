@@ -14,6 +14,7 @@ declare module 'cloudflare:workers' {
   export const env: import('../../src/worker/clinic.ts').WorkerEnv & {
     TEST_CLIENT_KEYS: string
     TEST_EHR: string
+    TEST_WEBHOOK: string
   }
   /** The Worker under test, called as the platform calls it. */
   export const exports: { default: { fetch(request: Request): Promise<Response> } }
