@@ -10,6 +10,7 @@ import { addAuditCommands } from './cli-audit.ts'
 import { addCodeCommands } from './cli-codes.ts'
 import { addConsentCommands } from './cli-consent.ts'
 import { addDeliveryCommands } from './cli-delivery.ts'
+import { addEraseCommands } from './cli-erase.ts'
 import { addEvidenceCommands } from './cli-evidence.ts'
 import { addHl7Commands } from './cli-hl7.ts'
 import { addIssuerCommands } from './cli-issuers.ts'
@@ -233,6 +234,7 @@ addCodeCommands(program, { withClinic, say, commandLine, looked })
 addPatientCommands(program, { withClinic, say, commandLine })
 addMappingCommands(program, { withClinic, say, commandLine, looked })
 addKeyCommands(program, { withClinic, say, commandLine })
+addEraseCommands(program, { withClinic, say, commandLine })
 addReindexCommand(program, { withClinic, say, commandLine })
 
 try {

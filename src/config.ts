@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { Failure } from '#core/failure.ts'
+import { type Jurisdiction, jurisdictions } from '#core/jurisdiction.ts'
 
 /** Where and how a clinic's gateway runs on Node. */
 const settings = z.strictObject({
@@ -29,6 +30,8 @@ const settings = z.strictObject({
   POSTERN_TIME_ZONE: z.string().default('UTC').refine(isTimeZone, 'an IANA time zone, e.g. Europe/Berlin'),
   /** Requests a second that one client may make; the others get their turn (ACC18). */
   POSTERN_CLIENT_RATE: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
+  /** Whose law says how long records are kept (docs/retention.md). */
+  POSTERN_RETENTION: z.enum(jurisdictions).default('us'),
   /** Where signed checkpoints of the audit log are posted to, beside the file next to the keyring: somebody else's. */
   POSTERN_ANCHOR_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** Seconds between checkpoints of the audit log. */
@@ -56,6 +59,7 @@ export interface Config {
   mllpTls?: MllpTlsFiles
   timeZone: string
   clientRate: number
+  retention: Jurisdiction
   checkpointMs: number
   anchorUrl?: string
 }
@@ -97,6 +101,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     ...(cert && key ? { mllpTls: { cert, key, ...(ca ? { ca } : {}) } } : {}),
     timeZone: data.POSTERN_TIME_ZONE,
     clientRate: data.POSTERN_CLIENT_RATE,
+    retention: data.POSTERN_RETENTION,
     checkpointMs: data.POSTERN_CHECKPOINT_SECONDS * 1000,
     ...(data.POSTERN_ANCHOR_URL ? { anchorUrl: data.POSTERN_ANCHOR_URL } : {}),
   }

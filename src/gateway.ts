@@ -15,11 +15,13 @@ import { createPeople } from '#auth/people/people.ts'
 import { createSealer } from '#auth/sealer.ts'
 import { type Auth, createAuth } from '#auth/smart.ts'
 import { generateSigningKey } from '#auth/tokens.ts'
+import { createErasures, type Erasures } from '#care/erasure.ts'
 import { tellLateMessages } from '#care/late-message.ts'
 import { careUpkeep } from '#care/upkeep.ts'
 import type { Act, Audit } from '#core/act.ts'
 import type { ClientRegistration } from '#core/caller.ts'
 import type { Access } from '#core/decision.ts'
+import type { Jurisdiction } from '#core/jurisdiction.ts'
 import type { Artifacts, Clock, Ids, Store, Vault } from '#core/ports.ts'
 import type { Exporter } from '#fhir/export/exporter.ts'
 import { createFhir } from '#fhir/fhir.ts'
@@ -30,6 +32,7 @@ import { parseJson } from '#formats/json.ts'
 import { accessRoutes } from '#inbound/access-routes.ts'
 import { auditRoutes } from '#inbound/audit-routes.ts'
 import { authRoutes } from '#inbound/auth-routes.ts'
+import { erasureRoutes } from '#inbound/erasure-routes.ts'
 import { fhirRoutes } from '#inbound/fhir-routes.ts'
 import { healthRoutes } from '#inbound/health-routes.ts'
 import { createHl7v2Door, type Hl7v2Door, type Hl7v2Options } from '#inbound/hl7v2.ts'
@@ -79,6 +82,8 @@ export interface GatewaySettings {
   baseUrl: string
   /** IANA zone of HL7 v2 times without offset, where a client has none of its own. */
   timeZone: string
+  /** Whose law says how long records are kept; that of the United States where absent. */
+  retention?: Jurisdiction
   /** Requests a second of one client. */
   clientRate?: number
 }
@@ -111,6 +116,8 @@ export interface Gateway {
   resumption: Resumption
   /** Patients whom nobody knows, and what waits for them. */
   unknownPatients: UnknownPatients
+  /** The right to be forgotten, and the duty to keep. */
+  erasures: Erasures
   access: Access
   audit: Audit
   auth: Auth
@@ -191,6 +198,10 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     ...{ store, access, audit, vault, clock, ids, intake, flows, validator },
     report: (fault) => ports.onFault(fault, 'held message'),
   })
+  const erasures = createErasures({
+    ...{ store, access, audit, clock, ids, sign: ports.signer.sign },
+    jurisdiction: settings.retention ?? 'us',
+  })
   const fhir = createFhir({
     store,
     access,
@@ -255,6 +266,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     ...ingestRoutes({ flows, intake, hl7v2, hl7v2Preview, timeZoneOf, audit: tell }),
     ...unknownPatientRoutes({ access, unknownPatients, audit: tell }),
     ...signerRoutes({ store, audit, clock, tell }),
+    ...erasureRoutes({ store, audit, clock, ids, erasures, tell }),
     processMessageRoute({
       flows,
       intake,
@@ -287,7 +299,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
   })
   const upkeep = async () => {
     const { timeZone } = settings
-    const resumed = (await unknownPatients.run()) + (await resumption.run())
+    const resumed = (await unknownPatients.run()) + (await resumption.run()) + (await erasures.upkeep())
     return resumed + (await careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone }))
   }
   const watch = () =>
@@ -308,6 +320,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     codeAnswers,
     resumption,
     unknownPatients,
+    erasures,
     access,
     audit,
     auth,

@@ -80,7 +80,13 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
       channels: createChannels({ clock, ids, sendMllp: mllp.send, profiles: artifacts.profiles }),
       onFault: (fault, requestId) => process.stderr.write(`${requestId} ${faultName(fault)}\n`),
     },
-    { clinic: config.clinic, baseUrl, timeZone: config.timeZone, clientRate: config.clientRate },
+    {
+      clinic: config.clinic,
+      baseUrl,
+      timeZone: config.timeZone,
+      clientRate: config.clientRate,
+      retention: config.retention,
+    },
   )
   return {
     gateway,

@@ -142,6 +142,13 @@ export const shapes: Record<Act['kind'], Shape> = {
     client: destination,
     server: source,
   },
+  // Patient record, and the lifecycle's word for its end; BALP's Delete is for one resource at the REST door.
+  erase: {
+    ...operated,
+    type: coding('dicom', '110110'),
+    subtype: coding('lifecycle', 'destroy'),
+    action: 'D',
+  },
   // A watch rule fired.
   alert: {
     ...operated,

@@ -15,6 +15,7 @@ export interface Act {
     | 'configuration'
     | 'transmission'
     | 'export'
+    | 'erase'
     | 'alert'
     | 'start'
   outcome: 'success' | 'denied' | 'failed'

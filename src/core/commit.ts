@@ -72,6 +72,8 @@ export interface NewReceipt {
   body: Uint8Array
   /** What is answered, JSON; absent for a purged screening, of which only the keyed hash of the id remains. */
   answer?: string
+  /** Whose message it was: the answer goes with that patient's record. */
+  patient?: Reference
   at: number
 }
 
@@ -90,6 +92,8 @@ export interface RegistrationWrite {
     | 'fixture'
     | 'app'
     | 'account'
+    | 'legal-hold'
+    | 'erasure'
   id: string
   /** JSON, sealed under the clinic key. */
   json: string

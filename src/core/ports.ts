@@ -1,5 +1,6 @@
 import type { AuditEntry } from '#core/act.ts'
 import type { Committed, CommitUnit, Notification, RegistrationWrite, VersionRef } from '#core/commit.ts'
+import type { ErasureStore } from '#core/erasure.ts'
 import type { ExportStore } from '#core/export.ts'
 import type { LedgerStore } from '#core/ledger.ts'
 import type { Cursor, SearchQuery } from '#core/query.ts'
@@ -59,11 +60,14 @@ export interface Reindexed {
   unreadable: number
 }
 
-/** The receipt found for a message: the answer given, `purged`, or a clash (same id, other body). */
-/** `differs` only where a body was given to compare. */
+/**
+ * The receipt found for a message: the answer given; `purged` for a screening that was not kept, `erased` for what was
+ * kept and is erased; or a clash (same id, other body), only where a body was given to compare.
+ */
 export type ReceiptFound =
   | { outcome: 'same'; answer: string }
   | { outcome: 'purged' }
+  | { outcome: 'erased' }
   | { outcome: 'differs' }
 
 /** Rows of the audit log as they stand in the store, for verification without keys. */
@@ -100,7 +104,7 @@ export interface CheckpointRow {
  * The one way to durable state. An implementation is a dialect and an `atomically`; test/store-contract runs on each.
  * Every method rejects with Failure `unavailable` when the database cannot answer.
  */
-export interface Store extends ExportStore, SubscriptionStore, LedgerStore, SessionStore {
+export interface Store extends ExportStore, SubscriptionStore, LedgerStore, SessionStore, ErasureStore {
   /**
    * Applies a unit wholly or not at all; resolves when it is durable. Failures: `precondition-failed` (version exists, or
    * one that was expected to be the last is not), `conflict` (receipt or nonce exists, delivery attempt settled already,
@@ -188,9 +192,16 @@ export interface Store extends ExportStore, SubscriptionStore, LedgerStore, Sess
 /** Where wrapped data keys live: outside of the data and its backups, so that a destroyed key stays destroyed. */
 export interface KeyStore {
   find(keyId: string): Promise<Uint8Array | undefined>
-  /** Stores a wrap unless there is one; resolves with the one that stands, when it is durable. */
-  add(keyId: string, wrap: Uint8Array): Promise<Uint8Array>
+  /**
+   * Stores a wrap unless there is one; resolves with the one that stands, when it is durable. Undefined for a key that was
+   * destroyed: its id is never used again.
+   */
+  add(keyId: string, wrap: Uint8Array): Promise<Uint8Array | undefined>
+  /** Ends a data key for good, and remembers that it did. */
   destroy(keyId: string): Promise<void>
+  wasDestroyed(keyId: string): Promise<boolean>
+  /** Ids of all data keys that were destroyed: what they sealed is to be gone from every copy of the data. */
+  destroyed(): Promise<string[]>
   /** Wraps in order of key id, those after a key id where one is given. */
   list(after: string | undefined, limit: number): Promise<{ keyId: string; wrap: Uint8Array }[]>
   /** Puts a new wrap where the old one still stands; false where it does not, so that nothing destroyed comes back. */
@@ -222,6 +233,13 @@ export interface Vault {
   find(owner: string): Promise<Box | undefined>
   /** The box that a sealed row names. Throws Failure `internal` when its key was destroyed. */
   open(keyId: string): Promise<Box>
+  /** The box that is an owner's own once the present one is destroyed: what is to outlive it is sealed anew with this. */
+  next(owner: string): Promise<Box>
+  /** Destroys a data key. An owner whose key was destroyed gets another one, which opens nothing of before. */
+  destroy(keyId: string): Promise<void>
+  /** Another process may have destroyed it: it is looked for in the key store when it is needed again. */
+  forget(keyId: string): void
+  destroyed(): Promise<string[]>
   /** Keyed hash for equality search, 16 bytes. */
   index(field: string, value: string): Uint8Array
   /** Keyed hash of bytes, 32 bytes. */

@@ -117,7 +117,7 @@ async function exchange(each: PayloadMessage, sender: Sender, options: Hl7v2Opti
   const { message } = each
   try {
     const { receipt } = await takeIn(each, sender, options)
-    if (receipt.outcome === 'purged')
+    if (receipt.outcome !== 'accepted')
       return acknowledgements(message, { warnings: notKept(message, options) }, options.own)
     let count = 0
     const controlId = () => {

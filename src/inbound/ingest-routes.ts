@@ -99,7 +99,7 @@ export function ingestRoutes(options: IngestRouteOptions): Route[] {
 
 /** 201 the first time; 200 and `Idempotent-Replay` when the same message came before (I2). */
 function answered({ receipt, replayed }: Answered): DoorResponse {
-  const response = ok(replayed || receipt.outcome === 'purged' ? 200 : 201, receipt)
+  const response = ok(replayed || receipt.outcome !== 'accepted' ? 200 : 201, receipt)
   if (replayed) response.headers['idempotent-replay'] = 'true'
   return response
 }

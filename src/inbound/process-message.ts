@@ -49,11 +49,16 @@ export function processMessageRoute(options: ProcessMessageOptions): Route {
       const { flow, header } = await told(options, request, () => understand(options, request))
       const { body, caller, requestId } = request
       const { receipt } = await options.intake.ingest({ flow, body, caller, requestId, timeZone: 'UTC' })
-      if (receipt.outcome === 'purged')
-        throw new Failure('internal', 'A message that is kept came to nothing')
+      if (receipt.outcome !== 'accepted') throw noAnswer(receipt.outcome)
       return answered(options, request, header, receipt)
     },
   }
+}
+
+function noAnswer(outcome: 'purged' | 'erased'): Failure {
+  return outcome === 'erased'
+    ? new Failure('gone', 'This message was taken in before, and what it told is erased')
+    : new Failure('internal', 'A message that is kept came to nothing')
 }
 
 function understand({ flows, validator }: ProcessMessageOptions, request: DoorRequest) {

@@ -58,7 +58,7 @@ export function createIntake(ports: IntakePorts): Intake {
     const answer = JSON.stringify(receipt)
     const { leaves } = await store.commit({
       ...unit,
-      receipt: { ...receiptKeyOf(message, understood), answer, at },
+      receipt: { ...receiptKeyOf(message, understood), answer, at, patient: patientsIn(receipt)[0] },
     })
     return { receipt: { ...receipt, leaf: leaves[0] }, replayed: false }
   }
@@ -98,7 +98,8 @@ export function createIntake(ports: IntakePorts): Intake {
   ): Promise<Answered | undefined> {
     const found = await store.findReceipt(caller.clientId, messageId, body)
     if (!found) return undefined
-    if (found.outcome === 'purged') return { receipt: { outcome: 'purged' }, replayed: true }
+    if (found.outcome === 'purged' || found.outcome === 'erased')
+      return { receipt: { outcome: found.outcome }, replayed: true }
     if (found.outcome === 'differs') throw otherMessage()
     const answer = JSON.parse(found.answer) as KeptReceipt
     return { receipt: { ...answer, leaf: await store.logPosition(answer.auditEvent) }, replayed: true }
@@ -206,7 +207,7 @@ function otherMessage(): Failure {
 
 /** Whom a receipt names. */
 function patientsIn(receipt: Receipt): Reference[] {
-  if (receipt.outcome === 'purged') return []
+  if (receipt.outcome !== 'accepted') return []
   return [...new Set(Object.values(receipt.parties))].filter((each) => each.startsWith('Patient/'))
 }
 

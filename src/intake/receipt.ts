@@ -3,9 +3,9 @@ import type { Reference } from '#core/resource.ts'
 
 /**
  * The answer to a message that was taken in (I3). What is stored of it is everything but `leaf`, which the log knows.
- * `purged` is all that is answered about a screening that was not kept.
+ * `purged` is all that is answered about a screening that was not kept, `erased` about a message whose patient's record is.
  */
-export type Receipt = KeptReceipt | { outcome: 'purged' }
+export type Receipt = KeptReceipt | { outcome: 'purged' | 'erased' }
 
 export interface KeptReceipt {
   outcome: 'accepted'

@@ -108,7 +108,7 @@ async function resource(write: ResourceWrite, { vault, index }: Sealing): Promis
 }
 
 async function delivery(each: NewDelivery, unit: CommitUnit, { vault }: Sealing): Promise<Statement[]> {
-  const box = await vault.box('clinic')
+  const box = await vault.box(each.patient ?? 'clinic')
   const { id, destination, due, resources, patient, held, notification } = each
   const state = held ? 'stopped' : 'queued'
   const body = box.seal(JSON.stringify({ resources, patient, notification }), `delivery/${id}`)
@@ -130,7 +130,7 @@ async function delivery(each: NewDelivery, unit: CommitUnit, { vault }: Sealing)
 }
 
 async function release({ id, resources, patient, due }: Release, { vault }: Sealing): Promise<Statement[]> {
-  const box = await vault.box('clinic')
+  const box = await vault.box(patient ?? 'clinic')
   const body = box.seal(JSON.stringify({ resources, patient }), `delivery/${id}`)
   return [deliveries.releaseDelivery.bind({ id, held: unmappedCode, due, box: box.keyId, body })]
 }
@@ -144,7 +144,7 @@ function settlement({ delivery, attempt, state, reason, due, at }: Settlement): 
 }
 
 async function receipt(
-  { sender, messageId, body, answer, at }: NewReceipt,
+  { sender, messageId, body, answer, at, patient }: NewReceipt,
   { vault }: Sealing,
 ): Promise<Statement[]> {
   const key = receiptKey(vault, sender, messageId)
@@ -153,7 +153,7 @@ async function receipt(
       guarded('receipt', statements.insertReceipt.bind({ key, hash: null, box: null, answer: null, at })),
     ]
   }
-  const box = await vault.box('clinic')
+  const box = await vault.box(patient ?? 'clinic')
   const sealed = box.seal(answer, receiptPlace(key))
   const hash = vault.mac('receipt-body', body)
   return [

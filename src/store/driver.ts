@@ -22,6 +22,8 @@ export interface Driver {
   all(query: Bound): Promise<Row[]>
   /** A number that changes when somebody else commits, where somebody else can. */
   dataVersion?(): number
+  /** Empties the database's own log of changes, where it has one: what was deleted is then in no file. */
+  truncateLog?(): Promise<void>
   close(): Promise<void>
 }
 

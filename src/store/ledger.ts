@@ -26,7 +26,10 @@ interface LedgerPorts {
 /** What the store does for ledgers beside appending what comes in. */
 export function createLedgers({ driver, vault, readVersion }: LedgerPorts): LedgerStore {
   async function openText({ id, box, body }: Pick<Tables['ledger_entry'], 'id' | 'box' | 'body'>) {
-    return JSON.parse((await vault.open(box)).open(body, placeOf(id))) as { patient: Reference; text: string }
+    return JSON.parse((await vault.open(box)).open(body, placeOfEntry(id))) as {
+      patient: Reference
+      text: string
+    }
   }
 
   /** The statements that give one version of an earlier release its entry. */
@@ -116,7 +119,7 @@ export async function entryStatements(
   const text = ledgerText(entry)
   const box = await vault.box(patient)
   const { id, kind } = entry
-  const body = box.seal(JSON.stringify({ patient, text }), placeOf(id))
+  const body = box.seal(JSON.stringify({ patient, text }), placeOfEntry(id))
   const row = { chain: chainOf(vault, patient), id, kind, hash: sha256(text), box: box.keyId, body }
   if (position === undefined) return [statements.appendEntry.bind(row)]
   return [{ ...statements.placeEntry.bind({ ...row, position }), guard: 'ledger' }]
@@ -126,7 +129,7 @@ function chainOf(vault: Vault, patient: Reference): Uint8Array {
   return vault.mac('ledger', patient).subarray(0, 16)
 }
 
-function placeOf(id: string): string {
+export function placeOfEntry(id: string): string {
   return `ledger/${id}`
 }
 

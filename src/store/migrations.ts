@@ -309,6 +309,39 @@ export const migrations: readonly Migration[] = [
         .compile(),
     ],
   },
+  {
+    name: '009-erasure',
+    statements: [
+      sqlite.schema
+        .createTable('tombstone')
+        .addColumn('box', 'text', (c) => c.notNull().primaryKey())
+        .addColumn('at', 'integer', (c) => c.notNull())
+        .modifyEnd(sql`WITHOUT ROWID`)
+        .compile(),
+      ...(['version', 'delivery', 'receipt', 'subscription_event'] as const).map((table) =>
+        sqlite.schema.createIndex(`${table}_box`).on(table).column('box').compile(),
+      ),
+      // Another process may hold a key in memory that was destroyed: what it seals would be lost.
+      ...['version', 'ledger_entry', 'delivery', 'receipt', 'subscription_event'].map((table) =>
+        sql`CREATE TRIGGER ${sql.raw(`${table}_under_no_destroyed_key BEFORE INSERT ON ${table}`)}
+            WHEN EXISTS (SELECT 1 FROM tombstone WHERE box = NEW.box)
+            BEGIN SELECT RAISE(ABORT, 'UNIQUE constraint failed: the key was destroyed'); END`.compile(
+          sqlite,
+        ),
+      ),
+      // Nothing leaves a ledger but with the data key that it is sealed under; what stays of it keeps place and hash.
+      sql`DROP TRIGGER ledger_entry_no_delete`.compile(sqlite),
+      sql`DROP TRIGGER ledger_entry_no_update`.compile(sqlite),
+      sql`CREATE TRIGGER ledger_entry_no_delete BEFORE DELETE ON ledger_entry
+          WHEN NOT EXISTS (SELECT 1 FROM tombstone WHERE box = OLD.box)
+          BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END`.compile(sqlite),
+      sql`CREATE TRIGGER ledger_entry_no_update BEFORE UPDATE ON ledger_entry
+          WHEN NOT EXISTS (SELECT 1 FROM tombstone WHERE box = OLD.box)
+            OR (NEW.chain, NEW.position, NEW.id, NEW.kind, NEW.hash)
+              IS NOT (OLD.chain, OLD.position, OLD.id, OLD.kind, OLD.hash)
+          BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END`.compile(sqlite),
+    ],
+  },
 ]
 
 function markUndated(type: string, param: string): CompiledQuery {

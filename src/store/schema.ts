@@ -114,8 +114,13 @@ export interface Tables {
   ledger_backlog: { seq: number; type: string; id: string; version: number }
   /** Entries that came in after something was signed, until they were looked at (trigger). */
   ledger_late: { seq: number; id: string }
+  /** Data keys that were destroyed: nothing is sealed under them any more, and what they sealed is gone (triggers). */
+  tombstone: { box: string; at: number }
   migration: { name: string }
 }
+
+/** In place of a key id: what stood here is erased. */
+export const erasedBox = 'erased'
 
 /** Builds and compiles statements for SQLite; runs none. */
 export const sqlite = new Kysely<Tables>({

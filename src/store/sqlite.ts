@@ -142,6 +142,9 @@ export function openSqlite(file: string): Driver {
         throw unavailable(cause)
       }
     },
+    truncateLog: async () => {
+      db.pragma('wal_checkpoint(TRUNCATE)')
+    },
     close: async () => {
       if (waiting.length > 0) flush()
       db.close()

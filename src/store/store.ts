@@ -4,12 +4,13 @@ import type { LeafMaker, Store, Stored, StoredDelivery, Vault } from '#core/port
 import type { SearchQuery } from '#core/query.ts'
 import { compileUnit, placeOf, receiptKey, receiptPlace } from './commit.ts'
 import * as deliveries from './delivery-statements.ts'
-import type { Driver, Guard, Row } from './driver.ts'
+import type { Driver, Guard, Outcome, Row } from './driver.ts'
+import { createErasure, isTombstoned } from './erasure.ts'
 import { sweepExports, sweepTold } from './export-statements.ts'
 import { createExports } from './exports.ts'
 import { createLedgers } from './ledger.ts'
 import { reindexLeft, reindexSome } from './reindex.ts'
-import type { Tables } from './schema.ts'
+import { erasedBox, type Tables } from './schema.ts'
 import { compileSearch } from './search.ts'
 import { createSearchIndex } from './search-index.ts'
 import { sweepSessions } from './session-statements.ts'
@@ -51,12 +52,17 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
 
   async function commit(unit: CommitUnit): Promise<Committed> {
     const outcome = await driver.atomically(await compileUnit(unit, { vault, leaves, index }))
+    if (!outcome.ok && isTombstoned(outcome.cause)) await erasure.settleErasures(unit.audit[0]?.recorded ?? 0)
+    return { leaves: settled(outcome, unit).map((row) => Number(row.position)) }
+  }
+
+  function settled(outcome: Outcome, unit: CommitUnit): Row[] {
     if (!outcome.ok) {
       const [kind, text] = lost[outcome.guard]
       throw new Failure(kind, text, { cause: outcome.cause })
     }
     for (const listen of listeners) listen(unit)
-    return { leaves: outcome.rows.map((row) => Number(row.position)) }
+    return outcome.rows
   }
 
   async function openVersion(row: Tables['version']): Promise<Stored> {
@@ -97,7 +103,21 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
     return row && openVersion(row)
   }
 
+  const erasure = createErasure({
+    driver,
+    vault,
+    index,
+    openVersion,
+    read,
+    compile: (unit) => compileUnit(unit, { vault, leaves, index }),
+    settled(outcome, unit) {
+      settled(outcome, unit)
+      for (const drop of cachers) drop()
+    },
+  })
+
   return {
+    ...erasure,
     ...createLedgers({ driver, vault, readVersion }),
     ...createExports({ driver, vault, openVersion }),
     ...createSubscriptions({ driver, vault }),
@@ -146,6 +166,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
       const key = receiptKey(vault, sender, messageId)
       const [row] = await rows<Tables['receipt']>(statements.findReceipt.bind({ key }))
       if (!row) return undefined
+      if (row.box === erasedBox) return { outcome: 'erased' }
       if (!row.hash || !row.box || !row.answer) return { outcome: 'purged' }
       if (body && !equal(row.hash, vault.mac('receipt-body', body))) return { outcome: 'differs' }
       return { outcome: 'same', answer: (await vault.open(row.box)).open(row.answer, receiptPlace(key)) }
@@ -201,6 +222,7 @@ export function createStore({ driver, vault, leaves }: StoreOptions): Store {
       return found.length > 0
     },
     async sweep(now) {
+      await erasure.settleErasures(now)
       await driver.atomically([
         statements.sweepNonces.bind({ now }),
         sweepSessions.bind({ now }),

@@ -3,7 +3,7 @@ import type { ResourceWrite } from '#core/commit.ts'
 import type { Vault } from '#core/ports.ts'
 import type { NewEvent, StoredEvent, SubscriptionStore, WaitingChange } from '#core/subscription.ts'
 import type { Driver, Statement } from './driver.ts'
-import type { Tables } from './schema.ts'
+import { erasedBox, type Tables } from './schema.ts'
 import * as statements from './subscription-statements.ts'
 
 /** What the store does for subscriptions. */
@@ -30,11 +30,11 @@ export function createSubscriptions({ driver, vault }: { driver: Driver; vault: 
     },
     async findEvent(id) {
       const [row] = await driver.all(statements.findEvent.bind({ id }))
-      return row && open(row as Tables['subscription_event'])
+      return row && isThere(row) ? open(row as Tables['subscription_event']) : undefined
     },
     async events(subscription, from, until, limit) {
       const rows = await driver.all(statements.listEvents.bind({ subscription, from, until, limit }))
-      return Promise.all((rows as unknown as Tables['subscription_event'][]).map(open))
+      return Promise.all((rows as unknown as Tables['subscription_event'][]).filter(isThere).map(open))
     },
     async lastDelivery(destination) {
       const [row] = await driver.all(statements.lastDelivery.bind({ destination }))
@@ -43,10 +43,15 @@ export function createSubscriptions({ driver, vault }: { driver: Driver; vault: 
   }
 }
 
+/** What an event was about may be erased; its number is not given again. */
+function isThere({ box }: Record<string, unknown>): boolean {
+  return box !== erasedBox
+}
+
 /** An event for a version; the same version again violates the key. */
 export async function eventStatements(event: NewEvent, vault: Vault): Promise<Statement[]> {
   const { id, subscription, at, resource, patient } = event
-  const box = await vault.box('clinic')
+  const box = await vault.box(patient ?? 'clinic')
   const body = box.seal(JSON.stringify({ resource, patient }), placeOf(id))
   const version = `${resource.type}/${resource.id}/${resource.version}`
   const key = vault.mac('event', subscription, version).subarray(0, 16)

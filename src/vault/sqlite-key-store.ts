@@ -16,10 +16,19 @@ export function openSqliteKeyStore(file: string): KeyStore & { close(): void } {
   db.pragma('synchronous = FULL')
   db.exec('CREATE TABLE IF NOT EXISTS wrap (id TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID')
   db.exec('CREATE TABLE IF NOT EXISTS uses (id TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID')
+  db.exec('CREATE TABLE IF NOT EXISTS destroyed (id TEXT PRIMARY KEY) WITHOUT ROWID')
   const find = db.prepare<[string], Uint8Array>('SELECT bytes FROM wrap WHERE id = ?').pluck()
-  const add = db.prepare('INSERT INTO wrap (id, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING')
-  const destroy = db.prepare('DELETE FROM wrap WHERE id = ?')
-  const forget = db.prepare('DELETE FROM uses WHERE id = ?')
+  const add = db.prepare(
+    `INSERT INTO wrap (id, bytes) SELECT @id, @wrap WHERE NOT EXISTS (SELECT 1 FROM destroyed WHERE id = @id)
+     ON CONFLICT DO NOTHING`,
+  )
+  const destroyed = db.prepare<[], string>('SELECT id FROM destroyed ORDER BY id').pluck()
+  const wasDestroyed = db.prepare<[string], number>('SELECT 1 FROM destroyed WHERE id = ?').pluck()
+  const destroy = db.transaction((keyId: string) => {
+    db.prepare('INSERT INTO destroyed (id) VALUES (?) ON CONFLICT DO NOTHING').run(keyId)
+    db.prepare('DELETE FROM wrap WHERE id = ?').run(keyId)
+    db.prepare('DELETE FROM uses WHERE id = ?').run(keyId)
+  })
   const list = db.prepare<[string, number], { keyId: string; wrap: Uint8Array }>(
     'SELECT id AS keyId, bytes AS wrap FROM wrap WHERE id > ? ORDER BY id LIMIT ?',
   )
@@ -66,18 +75,19 @@ export function openSqliteKeyStore(file: string): KeyStore & { close(): void } {
     find: async (keyId) => find.get(keyId),
     add: (keyId, wrap) =>
       change(() => {
-        add.run(keyId, wrap)
-        return find.get(keyId) ?? wrap
+        add.run({ id: keyId, wrap })
+        return find.get(keyId)
       }),
     list: async (after, limit) => list.all(after ?? '', limit),
     replace: (keyId, old, wrap) => change(() => replace.run(wrap, keyId, old).changes === 1),
     countUses: (keyId, uses) => change(() => count.get(keyId, uses) ?? uses),
     destroy: async (keyId) => {
       db.pragma('secure_delete = ON')
-      destroy.run(keyId)
-      forget.run(keyId)
+      destroy.immediate(keyId)
       db.pragma('wal_checkpoint(TRUNCATE)')
     },
+    wasDestroyed: async (keyId) => wasDestroyed.get(keyId) !== undefined,
+    destroyed: async () => destroyed.all(),
     close: () => {
       if (waiting.length > 0) flush()
       db.close()

@@ -20,14 +20,21 @@ export interface VaultOptions {
  */
 export async function createVault(options: VaultOptions): Promise<Vault> {
   const root = await dataKey(options, 'root')
+  if (!root) throw new Failure('internal', 'The key that everything rests on was destroyed')
   const macKey = crypto.deriveKey(root, 'mac')
   const indexKeys = new Map<string, crypto.KeyObject>()
   const indexes = new Map<string, Uint8Array>()
   const boxes = new Map<string, Promise<Box | undefined>>()
+  // How many keys of an owner were destroyed, as far as that is known.
+  const generations = new Map<string, number>()
 
   const mac = (purpose: string, ...parts: (string | Uint8Array)[]) => crypto.mac(macKey, [purpose, ...parts])
   const keyIds = new Map<string, string>()
-  const keyIdOf = (owner: string) => remember(keyIds, owner, () => `k-${hex(mac('key', owner)).slice(0, 32)}`)
+  const keyIdOf = (owner: string, generation = 0) =>
+    remember(keyIds, `${generation} ${owner}`, () => {
+      const parts = generation === 0 ? [owner] : [owner, String(generation)]
+      return `k-${hex(mac('key', ...parts)).slice(0, 32)}`
+    })
 
   function load(keyId: string, make: boolean): Promise<Box | undefined> {
     const known = boxes.get(keyId)
@@ -36,7 +43,10 @@ export async function createVault(options: VaultOptions): Promise<Vault> {
       key ? createBox(options, keyId, key) : undefined,
     )
     if (!make) return loading.then((box) => (box ? keep(keyId, Promise.resolve(box)) : undefined))
-    return keep(keyId, loading)
+    return keep(keyId, loading).then((box) => {
+      if (!box) boxes.delete(keyId)
+      return box
+    })
   }
 
   function keep(keyId: string, loading: Promise<Box | undefined>): Promise<Box | undefined> {
@@ -46,10 +56,34 @@ export async function createVault(options: VaultOptions): Promise<Vault> {
     return loading
   }
 
+  /** An owner's key that was not destroyed, made where there is none and `make` says so. */
+  async function own(owner: string, make: boolean): Promise<Box | undefined> {
+    for (;;) {
+      const generation = generations.get(owner) ?? 0
+      const keyId = keyIdOf(owner, generation)
+      const box = await load(keyId, make)
+      if (box || !(await options.keys.wasDestroyed(keyId))) return box
+      if (generations.size >= openBoxes) generations.clear()
+      generations.set(owner, generation + 1)
+    }
+  }
+
+  async function next(owner: string): Promise<Box | undefined> {
+    await own(owner, true)
+    return load(keyIdOf(owner, (generations.get(owner) ?? 0) + 1), true)
+  }
+
   return {
-    box: async (owner) => required(await load(keyIdOf(owner), true)),
-    find: (owner) => load(keyIdOf(owner), false),
+    box: async (owner) => required(await own(owner, true)),
+    find: (owner) => own(owner, false),
     open: async (keyId) => required(await load(keyId, false)),
+    next: async (owner) => required(await next(owner)),
+    async destroy(keyId) {
+      await options.keys.destroy(keyId)
+      boxes.delete(keyId)
+    },
+    forget: (keyId) => void boxes.delete(keyId),
+    destroyed: () => options.keys.destroyed(),
     // A status, a category or a busy clinic stands in message after message: a look-up is a tenth of an HMAC.
     index: (field, value) =>
       remember(indexes, `${field} ${value}`, () => {
@@ -93,13 +127,13 @@ async function findKey(
   return unwrap(keyring, wrapped, place)
 }
 
-/** Finds or makes a data key. When two make it at once, the key store says which one stands. */
-async function dataKey(options: VaultOptions, keyId: string): Promise<Uint8Array> {
+/** Finds or makes a data key, never one that was destroyed. When two make it at once, the key store says which one stands. */
+async function dataKey(options: VaultOptions, keyId: string): Promise<Uint8Array | undefined> {
   const found = await findKey(options, keyId)
   if (found) return found
   const place = `${options.clinic}|${keyId}`
   const standing = await options.keys.add(keyId, wrap(options.keyring, crypto.randomKey(), place))
-  return unwrap(options.keyring, standing, place)
+  return standing && unwrap(options.keyring, standing, place)
 }
 
 function required(box: Box | undefined): Box {

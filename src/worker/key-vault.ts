@@ -15,6 +15,7 @@ export class KeyVault extends DurableObject implements KeyStore {
     const { sql } = ctx.storage
     sql.exec('CREATE TABLE IF NOT EXISTS wrap (id TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID')
     sql.exec('CREATE TABLE IF NOT EXISTS uses (id TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID')
+    sql.exec('CREATE TABLE IF NOT EXISTS destroyed (id TEXT PRIMARY KEY) WITHOUT ROWID')
     sql.exec('CREATE TABLE IF NOT EXISTS anchor (number INTEGER PRIMARY KEY, note TEXT NOT NULL)')
   }
 
@@ -24,13 +25,24 @@ export class KeyVault extends DurableObject implements KeyStore {
   }
 
   /** The answer leaves when the wrap is durable: the object's output gate holds it back until then. */
-  async add(keyId: string, wrap: Uint8Array): Promise<Uint8Array> {
+  async add(keyId: string, wrap: Uint8Array): Promise<Uint8Array | undefined> {
+    if (await this.wasDestroyed(keyId)) return undefined
     const { sql } = this.ctx.storage
     sql.exec('INSERT INTO wrap (id, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING', keyId, wrap.slice().buffer)
-    return (await this.find(keyId)) ?? wrap
+    return this.find(keyId)
+  }
+
+  async wasDestroyed(keyId: string): Promise<boolean> {
+    return this.ctx.storage.sql.exec('SELECT 1 FROM destroyed WHERE id = ?', keyId).toArray().length > 0
+  }
+
+  async destroyed(): Promise<string[]> {
+    const rows = this.ctx.storage.sql.exec('SELECT id FROM destroyed ORDER BY id').toArray()
+    return rows.map(({ id }) => String(id))
   }
 
   async destroy(keyId: string): Promise<void> {
+    this.ctx.storage.sql.exec('INSERT INTO destroyed (id) VALUES (?) ON CONFLICT DO NOTHING', keyId)
     this.ctx.storage.sql.exec('DELETE FROM wrap WHERE id = ?', keyId)
     this.ctx.storage.sql.exec('DELETE FROM uses WHERE id = ?', keyId)
   }

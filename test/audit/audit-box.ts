@@ -13,6 +13,8 @@ export async function openAuditBox(): Promise<Box> {
     async destroy(keyId) {
       wraps.delete(keyId)
     },
+    wasDestroyed: async () => false,
+    destroyed: async () => [],
     list: async () => [...wraps].map(([keyId, wrap]) => ({ keyId, wrap })),
     replace: async () => false,
     countUses: async (_keyId, uses) => uses,

@@ -102,6 +102,7 @@ const kinds: Record<Act['kind'], Act> = {
     recipient: { name: 'Pharmacy', address: 'pharmacy.example' },
   },
   export: { ...base, kind: 'export', patients: [], entities: [] },
+  erase: { ...base, kind: 'erase', entities: [] },
   configuration: { ...base, kind: 'configuration', patients: [], entities: [], caller: undefined },
   alert: { ...base, kind: 'alert', patients: [], caller: undefined },
   start: { ...base, kind: 'start', patients: [], entities: [], caller: undefined },
