@@ -19,6 +19,11 @@ const settings = z.strictObject({
   POSTERN_PORT: z.coerce.number().int().min(0).max(65535).default(8080),
   /** The address by which others reach this gateway; tokens are bound to it. */
   POSTERN_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Addresses of the proxies in front, separated by commas: whom they say they ask for (X-Forwarded-For) is believed. */
+  POSTERN_PROXIES: z
+    .string()
+    .regex(/^[\da-fA-F:.]+(?:,[\da-fA-F:.]+)*$/, 'IP addresses, separated by commas')
+    .optional(),
   /** Without a port there is no MLLP listener. */
   POSTERN_MLLP_PORT: z.coerce.number().int().min(0).max(65535).optional(),
   /** PEM files of the MLLP listener's certificate and key; with them it speaks TLS only. */
@@ -55,6 +60,8 @@ export interface Config {
   host: string
   port: number
   baseUrl?: string
+  /** In lower case. */
+  proxies: string[]
   mllpPort?: number
   mllpTls?: MllpTlsFiles
   timeZone: string
@@ -97,6 +104,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     host: data.POSTERN_HOST,
     port: data.POSTERN_PORT,
     baseUrl: data.POSTERN_BASE_URL?.replace(/\/$/, ''),
+    proxies: data.POSTERN_PROXIES?.toLowerCase().split(',') ?? [],
     mllpPort: data.POSTERN_MLLP_PORT,
     ...(cert && key ? { mllpTls: { cert, key, ...(ca ? { ca } : {}) } } : {}),
     timeZone: data.POSTERN_TIME_ZONE,

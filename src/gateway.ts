@@ -94,6 +94,8 @@ const defaultClientRate = 10_000
 const minute = 60_000
 const assertionLockout = { failures: 20, windowMs: minute, lockMs: 30_000, maxMs: 15 * minute }
 const signInLockout = { failures: 20, windowMs: 15 * minute, lockMs: minute, maxMs: 60 * minute }
+/** Requests without a token that one address may make in a second. */
+const openRate = 100
 const tokenLockout = { failures: 200, windowMs: minute, lockMs: 30_000, maxMs: 15 * minute }
 
 /** One clinic: everything the entries share. */
@@ -281,6 +283,7 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     routes: [...routes, openapiRoute(routes, settings.baseUrl)],
     authenticate: auth.authenticate,
     rate: createRateLimit({ now: clock.now, perSecond: settings.clientRate ?? defaultClientRate }),
+    openRate: createRateLimit({ now: clock.now, perSecond: openRate }),
     lockout: createLockout({ now: clock.now, ...tokenLockout }),
     audit: tell,
     randomId: ids.random,

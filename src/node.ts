@@ -11,6 +11,7 @@ import type { Config, MllpTlsFiles } from '#config.ts'
 import { Failure } from '#core/failure.ts'
 import type { Keyring, KeyStore, Store } from '#core/ports.ts'
 import { careUpkeepMs, createGateway, type Gateway } from '#gateway.ts'
+import { clientAddress } from '#inbound/forwarded.ts'
 import { startMllp } from '#inbound/mllp.ts'
 import { createMllpDoor } from '#inbound/mllp-door.ts'
 import { readArtifacts } from '#intake/artifact-folder.ts'
@@ -127,7 +128,11 @@ export async function startClinic(config: Config): Promise<RunningClinic> {
   const server = serve({
     hostname: config.host,
     port,
-    fetch: (request, { incoming }) => gateway.http.fetch(request, { network: incoming.socket.remoteAddress }),
+    fetch: (request, { incoming }) => {
+      const forwarded = request.headers.get('x-forwarded-for') ?? undefined
+      const network = clientAddress(incoming.socket.remoteAddress, forwarded, config.proxies)
+      return gateway.http.fetch(request, network ? { network } : {})
+    },
   })
   const mllp =
     config.mllpPort === undefined ? undefined : await startMllpDoor(config, clinic, config.mllpPort)

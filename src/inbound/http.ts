@@ -9,6 +9,8 @@ import type { Lockout, RateLimit } from './rate-limit.ts'
 
 /** Bytes of a body; attachments travel inline within this. */
 const maxBody = 6 * 1024 * 1024
+/** Of somebody unknown: forms, assertions and what browsers say of passkeys are far smaller. */
+const maxOpenBody = 64 * 1024
 
 export interface HttpOptions {
   routes: readonly Route[]
@@ -20,6 +22,8 @@ export interface HttpOptions {
   ): Promise<Caller>
   /** How often a client may ask. */
   rate: RateLimit
+  /** How often somebody unknown may ask, by address: each refusal is on record, and the log must not be anybody's to fill. */
+  openRate: RateLimit
   /** Shuts addresses out whose tokens keep failing. */
   lockout: Lockout
   /** Tells the log of an act that no room behind the door could tell. */
@@ -87,21 +91,23 @@ type Door = Context<{ Bindings: HttpBindings }>
 async function enter(c: Door, route: Route, requestId: string, options: HttpOptions): Promise<DoorResponse> {
   if (route.policy === 'public') {
     const network = c.env?.network
-    const request = await told(c, { network, requestId }, options, () => open(c, requestId))
+    await withinRate(options.openRate, network ?? '', { network, requestId }, options)
+    const request = await told(c, { network, requestId }, options, () => open(c, requestId, maxOpenBody))
     return route.answer({ ...request, network })
   }
   const caller = await authenticated(c, requestId, options)
-  const request = await told(c, { caller, requestId }, options, () => open(c, requestId))
+  const request = await told(c, { caller, requestId }, options, () => open(c, requestId, maxBody))
   return route.answer({ ...request, caller })
 }
 
+interface Who {
+  caller?: Caller
+  network?: string | undefined
+  requestId: string
+}
+
 /** What is refused before any room has seen it is told here (AUD2). */
-async function told<T>(
-  c: Door,
-  who: { caller?: Caller; network?: string | undefined; requestId: string },
-  { audit }: HttpOptions,
-  act: () => Promise<T>,
-): Promise<T> {
+async function told<T>(c: Door, who: Who, { audit }: HttpOptions, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (cause) {
@@ -120,7 +126,7 @@ async function authenticated(c: Door, requestId: string, options: HttpOptions): 
   try {
     const sending = { method: c.req.method, path: c.req.path, proof: c.req.header('dpop') }
     const caller = await options.authenticate(c.req.header('authorization'), network, sending)
-    await withinRate(caller, requestId, options)
+    await withinRate(options.rate, caller.clientId, { caller, requestId }, options)
     return caller
   } catch (cause) {
     if (cause instanceof Failure && cause.kind === 'unauthenticated') {
@@ -133,19 +139,19 @@ async function authenticated(c: Door, requestId: string, options: HttpOptions): 
   }
 }
 
-async function withinRate(caller: Caller, requestId: string, { rate, audit }: HttpOptions): Promise<void> {
+async function withinRate(rate: RateLimit, key: string, who: Who, { audit }: HttpOptions): Promise<void> {
   try {
-    rate.take(caller.clientId)
+    rate.take(key)
   } catch (cause) {
-    if (rate.isNews(caller.clientId)) {
-      const act = { kind: 'token', outcome: 'denied', outcomeText: 'too many requests', requestId } as const
-      await audit({ ...act, caller, patients: [], entities: [] })
+    if (rate.isNews(key)) {
+      const act = { kind: 'token', outcome: 'denied', outcomeText: 'too many requests' } as const
+      await audit({ ...act, ...who, patients: [], entities: [] })
     }
     throw cause
   }
 }
 
-async function open(c: Door, requestId: string): Promise<Omit<DoorRequest, 'caller'>> {
+async function open(c: Door, requestId: string, max: number): Promise<Omit<DoorRequest, 'caller'>> {
   const url = new URL(c.req.url)
   return {
     // Hono asks what answers GET and drops the body; the rooms need not know (RFC 9110 §9.3.2).
@@ -153,17 +159,16 @@ async function open(c: Door, requestId: string): Promise<Omit<DoorRequest, 'call
     path: url.pathname.slice(1),
     query: url.searchParams,
     header: (name) => c.req.header(name),
-    body: ['GET', 'HEAD'].includes(c.req.method) ? new Uint8Array(0) : await readBody(c.req.raw),
+    body: ['GET', 'HEAD'].includes(c.req.method) ? new Uint8Array(0) : await readBody(c.req.raw, max),
     requestId,
   }
 }
 
-async function readBody(request: Request): Promise<Uint8Array> {
-  const tooLarge = () =>
-    new Failure('too-large', `The body is larger than ${maxBody} bytes: send less at a time`)
+async function readBody(request: Request, max: number): Promise<Uint8Array> {
+  const tooLarge = () => new Failure('too-large', `The body is larger than ${max} bytes: send less at a time`)
   const announced = request.headers.get('content-length')
   if (announced !== null) {
-    if (Number(announced) > maxBody) throw tooLarge()
+    if (Number(announced) > max) throw tooLarge()
     return new Uint8Array(await request.arrayBuffer())
   }
   if (!request.body) return new Uint8Array(0)
@@ -171,7 +176,7 @@ async function readBody(request: Request): Promise<Uint8Array> {
   let size = 0
   for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
     size += chunk.length
-    if (size > maxBody) throw tooLarge()
+    if (size > max) throw tooLarge()
     chunks.push(chunk)
   }
   const body = new Uint8Array(size)

@@ -41,38 +41,49 @@ export function peopleRoutes(options: PeopleRouteOptions): Route[] {
       people.signInPage(query.get('request') ?? '', visit),
     ),
     shown('/auth/passkey-challenge', 'A challenge for a passkey', () => people.challenge(), json),
-    entered('/auth/sign-in-by-passkey', 'Sign in by a passkey', json, (request, visit) =>
+    proving('/auth/sign-in-by-passkey', 'Sign in by a passkey', json, (request, visit) =>
       people.signInByPasskey(answerIn(request), visit),
     ),
-    entered('/auth/sign-in-by-code', 'Sign in by sign-in key and code', form, (request, visit) =>
+    proving('/auth/sign-in-by-code', 'Sign in by sign-in key and code', form, (request, visit) =>
       people.signInByCode(formIn(request), visit),
     ),
     entered('/auth/sign-out', 'Sign out', form, (_, visit) => people.signOut(visit)),
     shown('/auth/invitation', 'The page to take up an invitation at', () => people.invitationPage()),
-    entered('/auth/enrol', 'Take up an invitation', form, (request, visit) =>
+    proving('/auth/enrol', 'Take up an invitation', form, (request, visit) =>
       people.openInvitation(formIn(request), visit),
     ),
-    entered('/auth/enrol-passkey', 'Make a passkey, invited', json, (request, visit) =>
+    proving('/auth/enrol-passkey', 'Make a passkey, invited', json, (request, visit) =>
       people.enrolPasskey(answerIn(request), visit),
     ),
-    entered('/auth/enrol-code', 'Sign in by codes from now on, invited', form, (request, visit) =>
+    proving('/auth/enrol-code', 'Sign in by codes from now on, invited', form, (request, visit) =>
       people.enrolTotp(formIn(request), visit),
     ),
     shown('/auth/style.css', 'How the pages look', async () => styleSheet(), 'text/css'),
     shown('/auth/passkey.js', 'What makes and uses passkeys', async () => script(), 'text/javascript'),
   ]
 
-  /** What changes something comes from a page of ours, and whoever fails too often waits. */
-  function entered(path: string, summary: string, type: string, act: Answer): Route {
+  /** What changes something comes from a page of ours. */
+  function entered(path: string, summary: string, type: string, act: Answer): PublicRoute {
     return {
       ...posted(path, summary, type),
       async answer(request: OpenRequest) {
         await requireOwnPage(request, type, options)
+        return act(request, visitOf(request))
+      },
+    }
+  }
+
+  /** Whoever fails too often to prove something waits; who is signed in already goes on meanwhile. */
+  function proving(path: string, summary: string, type: string, act: Answer): Route {
+    const route = entered(path, summary, type, act)
+    return {
+      ...route,
+      async answer(request: OpenRequest) {
         const address = request.network ?? ''
         options.lockout.check(address)
         const failed = (status: number) => status === 401 && options.lockout.fail(address)
         try {
-          const response = await act(request, visitOf(request))
+          const response = await route.answer(request)
           failed(response.status)
           return response
         } catch (cause) {

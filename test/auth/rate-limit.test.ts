@@ -113,6 +113,30 @@ describe('at the door', () => {
     expect((await client.request('GET', '/fhir/Communication?_count=1')).status).toBe(200)
   })
 
+  it('who keeps failing to sign in is shut out by the address that the proxy tells, and nobody else is', async () => {
+    clinic = await openClinic({ POSTERN_PROXIES: '127.0.0.1,10.0.0.9' })
+    const from = (forwarded: string, path = 'sign-in-by-code') =>
+      fetch(`${clinic.baseUrl}/auth/${path}`, {
+        headers: { 'x-forwarded-for': forwarded },
+        redirect: 'manual',
+        ...(path === 'sign-in'
+          ? {}
+          : { method: 'POST', body: new URLSearchParams({ key: 'x', code: '000000' }) }),
+      }).then(({ status }) => status)
+    for (let i = 0; i < 20; i++) expect(await from('198.51.100.1')).toBe(401)
+    // What stands before the proxy's own word is the stranger's.
+    for (const same of ['198.51.100.1', '192.0.2.7, 198.51.100.1', '::ffff:198.51.100.1, 10.0.0.9'])
+      expect(await from(same)).toBe(429)
+    for (const other of ['198.51.100.2', '198.51.100.1, 198.51.100.2']) expect(await from(other)).toBe(401)
+    // Who is in already is not kept from leaving.
+    expect(await from('198.51.100.1', 'sign-out')).toBe(303)
+
+    const before = await clinic.store.logSize()
+    const pages = await Promise.all(Array.from({ length: 300 }, () => from('198.51.100.3', 'sign-in')))
+    expect(new Set(pages)).toEqual(new Set([200, 429]))
+    expect(await clinic.store.logSize()).toBe(before + 1)
+  })
+
   it('who keeps knocking with tokens that are none is shut out, and the log does not grow by it', async () => {
     clinic = await openClinic()
     const knock = () =>

@@ -127,6 +127,11 @@ it('an office that is let in by an app about one patient gets no scope that is o
   expect(shown).toEqual(['openid', 'launch', 'user/Consent.r'])
 })
 
+it('a stranger’s form is no larger than a form', async () => {
+  const large = new URLSearchParams({ client_id: 'app', code: 'x'.repeat(70_000) })
+  expect((await fetch(`${base}/auth/token`, { method: 'POST', body: large })).status).toBe(413)
+})
+
 it('signing out ends what apps were let do in the session, and not what goes on without one', async () => {
   const offline = await granted({ scope: 'openid offline_access patient/Patient.r' })
   const online = await granted()

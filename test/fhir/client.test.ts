@@ -34,6 +34,7 @@ describe('fhir-kit-client', () => {
         return caller
       },
       rate: createRateLimit({ now: Date.now, perSecond: 10_000 }),
+      openRate: createRateLimit({ now: Date.now, perSecond: 10_000 }),
       lockout: createLockout({
         now: Date.now,
         failures: 200,
