@@ -35,6 +35,10 @@ export interface Issue {
   text: string
   /** FHIRPath of the element, or `SEG-n` for HL7 v2. */
   expression?: string
+  /** Which rule of the standard or a profile is broken: a name of validator/issue-rules, or the key of a constraint. */
+  rule?: string
+  /** Canonical of the profile that has the rule, where it is not the standard's own. */
+  profile?: string
   /** `Type/id/_history/version` of what it is about, where somebody has to look at it. */
   about?: string
 }

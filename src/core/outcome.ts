@@ -11,11 +11,16 @@ const refusals = 'https://postern.health/fhir/CodeSystem/refusal'
 /** Nobody mends more at a time, and an answer must not be larger than what was asked. */
 const maxIssues = 100
 
-function detailsOf({ detail, about }: Issue): CodeableConcept {
-  return {
-    ...(detail ? { coding: [{ system: refusals, code: detail }] } : {}),
-    ...(about ? { text: about } : {}),
-  }
+const validationRules = 'https://postern.health/fhir/CodeSystem/validation-rule'
+
+function detailsOf({ detail, rule, profile, about }: Issue): { details?: CodeableConcept } {
+  const coding = [
+    ...(detail ? [{ system: refusals, code: detail }] : []),
+    ...(rule ? [{ system: validationRules, code: rule }] : []),
+  ]
+  const text = about ?? (profile && `Asked for by the profile ${profile}`)
+  if (coding.length === 0 && !text) return {}
+  return { details: { ...(coding.length > 0 ? { coding } : {}), ...(text ? { text } : {}) } }
 }
 
 export function outcomeOf(issues: readonly Issue[], code: string): OperationOutcome {
@@ -26,7 +31,7 @@ export function outcomeOf(issues: readonly Issue[], code: string): OperationOutc
     issue: [...issues.slice(0, maxIssues), ...rest].map((issue) => ({
       severity: issue.severity ?? 'error',
       code: (issue.code ?? code) as OperationOutcome['issue'][0]['code'],
-      ...(issue.detail || issue.about ? { details: detailsOf(issue) } : {}),
+      ...detailsOf(issue),
       diagnostics: issue.text,
       ...(issue.expression ? { expression: [issue.expression] } : {}),
     })),

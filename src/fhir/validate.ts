@@ -30,7 +30,12 @@ export async function validate(call: Call): Promise<Answer> {
   }
   const issues = [...call.ports.validator.check(resource as never, profile)]
   if (mode === 'update' && (id === undefined || (call.id !== '' && id !== call.id))) {
-    issues.unshift({ code: 'invalid', text: 'An update needs the id that the URL names.', expression: 'id' })
+    issues.unshift({
+      code: 'invalid',
+      rule: 'update-id',
+      text: 'An update needs the id that the URL names.',
+      expression: 'id',
+    })
   }
   return told(issues)
 }

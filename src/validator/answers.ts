@@ -58,29 +58,35 @@ function checkItems(asked: unknown, given: unknown, complete: boolean, report: R
       noteAt(
         report,
         'item',
-        'structure',
+        'item-repeated',
         'An item may be given once only, unless it is a group that repeats.',
       )
     if (count === 0 && complete && question.required === true && !has(question, 'enableWhen'))
-      warn(report, 'required', 'An item that the questionnaire requires is not there; answer it.')
+      warn(report, 'item-unanswered', 'An item that the questionnaire requires is not there; answer it.')
   }
 }
 
 function checkItem(question: Json | undefined, item: Json, complete: boolean, report: Report): void {
   if (!question) {
-    noteAt(report, 'linkId', 'value', 'The questionnaire has no item with this linkId here.')
+    noteAt(
+      report,
+      'linkId',
+      'item-unknown',
+      'The questionnaire has no item with this linkId here; give one that it has, at its place.',
+    )
     return
   }
   const answers = records(item, 'answer')
   if (question.type === 'group' || question.type === 'display') {
-    if (answers.length > 0) noteAt(report, 'answer', 'structure', 'A group or display item has no answer.')
+    if (answers.length > 0)
+      noteAt(report, 'answer', 'answer-unexpected', 'A group or display item has no answer; leave it out.')
     checkItems(question, item, complete, report)
     return
   }
   if (answers.length > 1 && question.repeats !== true)
-    noteAt(report, 'answer', 'structure', 'This item may have one answer only.')
+    noteAt(report, 'answer', 'answer-repeated', 'This item may have one answer only.')
   if (answers.length === 0 && complete && question.required === true && !has(question, 'enableWhen'))
-    warn(report, 'required', 'The questionnaire requires an answer here.')
+    warn(report, 'answer-missing', 'The questionnaire requires an answer here; give one.')
   report.path.push('answer')
   for (const [index, answer] of answers.entries()) {
     below(report, index, (_answer, inner) => checkAnswer(question, answer, complete, inner), answer)
@@ -98,14 +104,14 @@ function checkAnswer(question: Json, answer: Json, complete: boolean, report: Re
       .map(typeOf),
   ]
   if (key !== undefined && types.length > 0 && !types.includes(typeOf(key))) {
-    noteAt(report, 'value', 'value', `The answer must be of type ${[...new Set(types)].join(' or ')}.`)
+    noteAt(report, 'value', 'answer-type', `The answer must be of type ${[...new Set(types)].join(' or ')}.`)
   } else if (key !== undefined && options.length > 0 && !isOffered(question, options, key, answer[key])) {
-    noteAt(report, 'value', 'code-invalid', 'The answer must be one of those that the questionnaire offers.')
+    noteAt(report, 'value', 'answer-option', 'The answer must be one of those that the questionnaire offers.')
   }
   const longest = numberOf(question, 'maxLength')
   const text = textOf(answer, 'valueString')
   if (longest !== undefined && text !== undefined && text.length > longest)
-    noteAt(report, 'value', 'too-long', `The answer may have at most ${longest} characters.`)
+    noteAt(report, 'value', 'answer-length', `The answer may have at most ${longest} characters.`)
   if (has(answer, 'item') || has(question, 'item')) checkItems(question, answer, complete, report)
 }
 

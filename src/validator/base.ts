@@ -3,7 +3,7 @@ import { formBindings } from './coded-form.ts'
 import { compileBinding, compileForm, compilePreference } from './coding.ts'
 import { compileInvariants, inOrder } from './invariant.ts'
 import { compileMembers, type Member } from './members.ts'
-import { narrativeFault } from './narrative.ts'
+import { emptyNarrative, narrativeFault } from './narrative.ts'
 import { primitives } from './primitives.ts'
 import { textOf } from './probe.ts'
 import { compileReference, container } from './reference.ts'
@@ -50,7 +50,7 @@ export function compileBase(table: BaseTable, profiled: Profiled): BaseChecks {
 
 function checkResource(compiler: Compiler, value: unknown, report: Report, asked?: Check): void {
   if (!isRecord(value) || typeof value.resourceType !== 'string') {
-    note(report, 'structure', 'A resource is a JSON object that names its resourceType.')
+    note(report, 'resource-form', 'A resource is a JSON object that names its resourceType.')
     return
   }
   const type = value.resourceType
@@ -61,9 +61,14 @@ function checkResource(compiler: Compiler, value: unknown, report: Report, asked
     asked?.(value, report)
     leaveResource(value, report, outer)
   } else if (!compiler.resourceTypes.has(type)) {
-    noteAt(report, 'resourceType', 'structure', 'resourceType must be a resource type of FHIR R4.')
+    noteAt(report, 'resourceType', 'resource-type', 'resourceType must be a resource type of FHIR R4.')
   } else if (report.path.length === 1) {
-    noteAt(report, 'resourceType', 'not-supported', 'This type of resource is not served here.')
+    noteAt(
+      report,
+      'resourceType',
+      'type-not-served',
+      'This type of resource is not served here; the CapabilityStatement lists those that are.',
+    )
   } else {
     checkForeign(compiler, value, report)
   }
@@ -123,7 +128,7 @@ function leaveResource(value: Record<string, unknown>, report: Report, outer: Sc
     noteAt(
       report,
       `contained[${index}]`,
-      'invariant',
+      'dom-3',
       'Something in the resource must refer to what it contains (dom-3).',
     )
   }
@@ -238,7 +243,7 @@ function typeOnly(compiler: Compiler, type: ElementType): Check {
   const text = `The value must be ${primitive.form} (type ${type.code}).`
   const mayRefer = ['uri', 'url', 'canonical'].includes(type.code)
   return (value, report) => {
-    if (!primitive.valid(value)) note(report, 'value', text)
+    if (!primitive.valid(value)) note(report, 'form', text)
     else if (mayRefer && typeof value === 'string' && value.startsWith('#'))
       report.referred.add(value.slice(1))
   }
@@ -247,28 +252,24 @@ function typeOnly(compiler: Compiler, type: ElementType): Check {
 function checkNarrative(value: unknown, report: Report): void {
   const fault =
     typeof value === 'string' ? narrativeFault(value) : 'A narrative is XHTML in a string (txt-1).'
-  if (fault) note(report, 'invariant', fault)
+  if (fault) note(report, fault === emptyNarrative ? 'txt-2' : 'txt-1', fault)
 }
 
 /** https://hl7.org/fhir/R4/references.html#contained and dom-2, dom-4, dom-5. */
 function containedCheck(compiler: Compiler): Check {
   return (value, report) => {
     if (!isRecord(value) || typeof value.resourceType !== 'string') {
-      note(report, 'structure', 'A contained resource is a JSON object that names its resourceType.')
+      note(report, 'resource-form', 'A contained resource is a JSON object that names its resourceType.')
       return
     }
     if (typeof value.id !== 'string')
-      note(report, 'required', 'A contained resource must have an id to be referred to.')
-    if ('contained' in value)
-      note(report, 'invariant', 'A contained resource may not contain resources (dom-2).')
+      note(report, 'contained-id', 'A contained resource must have an id to be referred to.')
+    if ('contained' in value) note(report, 'dom-2', 'A contained resource may not contain resources (dom-2).')
     const meta = isRecord(value.meta) ? value.meta : {}
-    if ('versionId' in meta || 'lastUpdated' in meta || 'security' in meta) {
-      note(
-        report,
-        'invariant',
-        'A contained resource has no version, time of update or security label (dom-4, dom-5).',
-      )
-    }
+    if ('versionId' in meta || 'lastUpdated' in meta)
+      note(report, 'dom-4', 'A contained resource may not have a version or a time of update (dom-4).')
+    if ('security' in meta)
+      note(report, 'dom-5', 'A contained resource may not have a security label (dom-5).')
     const type = value.resourceType
     if (Object.hasOwn(compiler.table.types, type) && compiler.table.types[type]?.kind === 'resource') {
       report.referred.delete(container)
@@ -282,7 +283,7 @@ function containedCheck(compiler: Compiler): Check {
       // What points back at its container belongs there by that (dom-3).
       if (report.referred.has(container) && typeof value.id === 'string') report.referred.add(value.id)
     } else if (!compiler.resourceTypes.has(type)) {
-      noteAt(report, 'resourceType', 'structure', 'resourceType must be a resource type of FHIR R4.')
+      noteAt(report, 'resourceType', 'resource-type', 'resourceType must be a resource type of FHIR R4.')
     }
   }
 }
@@ -297,7 +298,7 @@ function withExtensionRules(compiler: Compiler, check: Check): Check {
     if (nested === valued) {
       note(
         report,
-        'extension',
+        'ext-1',
         'An extension has either a value[x] or nested extensions: one of them, not both (ext-1).',
       )
     }

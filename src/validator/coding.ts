@@ -10,7 +10,7 @@ export function compileBinding(valueSet: string, systems: SystemCodes): Check {
   const holds = compileMembership(systems)
   const advice = `The code must be from the value set ${valueSet}: ${shown(systems)}.`
   return (value, report) => {
-    if (!holds(value)) note(report, 'code-invalid', advice)
+    if (!holds(value)) note(report, 'binding', advice)
   }
 }
 
@@ -23,14 +23,14 @@ export function compilePreference(valueSet: string, systems: SystemCodes): Check
   const advice = `Use a code of the value set ${valueSet} where one fits: ${shown(systems)}.`
   return (value, report) => {
     const coded = !isRecord(value) || 'code' in value || Array.isArray(value.coding)
-    if (coded && !holds(value)) warn(report, 'code-invalid', advice)
+    if (coded && !holds(value)) warn(report, 'preferred-binding', advice)
   }
 }
 
 export function compileForm({ valid, form }: CodedForm): Check {
   const advice = `The code must be ${form}.`
   return (value, report) => {
-    if (typeof value === 'string' && !valid(value)) note(report, 'code-invalid', advice)
+    if (typeof value === 'string' && !valid(value)) note(report, 'code-form', advice)
   }
 }
 

@@ -20,10 +20,16 @@ function compileConstraints(node: ProfileNode, surroundings: Surroundings): Chec
 }
 
 /** The whole of a profile: what it says of the element itself (its own constraints), and of those below. */
-export function compileProfile(root: ProfileNode, surroundings: Surroundings): Check {
+export function compileProfile(root: ProfileNode, surroundings: Surroundings, url: string): Check {
   const { constraint, path } = root.definition
   const ofRoot = [...valueChecks({ constraint, path }, surroundings)]
-  return inOrder([...ofRoot, compileConstraints(root, surroundings)])
+  const whole = inOrder([...ofRoot, compileConstraints(root, surroundings)])
+  return (value, report) => {
+    const outer = report.profile
+    report.profile = url
+    whole(value, report)
+    report.profile = outer
+  }
 }
 
 function compileChild(node: ProfileNode, surroundings: Surroundings): Check {
@@ -39,12 +45,12 @@ function compileChild(node: ProfileNode, surroundings: Surroundings): Check {
   const excess = most === 0 ? `${node.name} may not be given in this profile; leave it out.` : ''
   return (owner, report) => {
     const found = valuesOf(owner, node.name)
-    if (found.length < min) noteAt(report, stem, 'required', lacking)
+    if (found.length < min) noteAt(report, stem, 'minimum', lacking)
     if (found.length > most) {
       noteAt(
         report,
         stem,
-        'structure',
+        'maximum',
         excess || `${node.name} may appear at most ${most} times in this profile.`,
       )
     }
@@ -60,7 +66,7 @@ function compileValue(node: ProfileNode, surroundings: Surroundings): (found: Fo
   const types = node.name.endsWith('[x]') ? node.definition.type?.map((type) => type.code) : undefined
   const typeText = `${node.name} must be of type ${types?.join(' or ')} in this profile.`
   return (found, report) => {
-    if (types && found.type && !types.includes(found.type)) note(report, 'structure', typeText)
+    if (types && found.type && !types.includes(found.type)) note(report, 'type', typeText)
     for (const check of checks) check(found.value, report)
   }
 }
@@ -71,11 +77,11 @@ function* valueChecks(definition: Partial<ElementDefinition>, surroundings: Surr
   const pattern = entries.find(([key]) => /^pattern[A-Z]/.test(key))?.[1]
   if (fixed !== undefined) {
     const text = `The profile fixes this value: it must be ${JSON.stringify(fixed)}.`
-    yield (value, report) => equalsFixed(value, fixed) || note(report, 'value', text)
+    yield (value, report) => equalsFixed(value, fixed) || note(report, 'fixed', text)
   }
   if (pattern !== undefined) {
     const text = `The profile fixes a pattern here: the value must hold ${JSON.stringify(pattern)}.`
-    yield (value, report) => matchesPattern(value, pattern) || note(report, 'value', text)
+    yield (value, report) => matchesPattern(value, pattern) || note(report, 'pattern', text)
   }
   const { binding, maxLength, type } = definition
   const valueSet = binding?.valueSet?.split('|')[0]
@@ -85,7 +91,7 @@ function* valueChecks(definition: Partial<ElementDefinition>, surroundings: Surr
   if (maxLength !== undefined) {
     const text = `The value may have at most ${maxLength} characters in this profile.`
     yield (value, report) =>
-      typeof value === 'string' && value.length > maxLength && note(report, 'too-long', text)
+      typeof value === 'string' && value.length > maxLength && note(report, 'max-length', text)
   }
   if (type) yield* typeChecks(type, surroundings)
   for (const { key, severity, human, expression } of definition.constraint ?? []) {
@@ -128,14 +134,14 @@ function checkSlices(
       at(report, slicing.stem, item, slice.check)
     } else if (slicing.closed) {
       const text = `Only these are allowed here: ${slices.map((one) => one.name).join(', ')} (closed slicing).`
-      at(report, slicing.stem, item, (_item, inner) => note(inner, 'structure', text))
+      at(report, slicing.stem, item, (_item, inner) => note(inner, 'closed-slicing', text))
     }
   }
   for (const slice of slices) {
     const count = counts.get(slice) ?? 0
     if (count >= slice.min && count <= slice.max) continue
     const text = `${slicing.stem}:${slice.name} must appear ${slice.min}..${slice.max} times in this profile; it is ${slice.what}.`
-    noteAt(report, slicing.stem, count < slice.min ? 'required' : 'structure', text)
+    noteAt(report, slicing.stem, count < slice.min ? 'slice-minimum' : 'slice-maximum', text)
   }
 }
 

@@ -3,7 +3,7 @@ import { datatypeRules } from './datatype-rules.ts'
 import { definitionRules, textRules } from './definition-rules.ts'
 import { compileExpression } from './expression.ts'
 import { questionnaireRules } from './questionnaire-rules.ts'
-import { type Check, isRecord, note, warn } from './report.ts'
+import { type Check, isRecord, noteConstraint } from './report.ts'
 import { resourceRules } from './resource-rules.ts'
 import type { Rules } from './rule.ts'
 import type { BaseTable } from './table.ts'
@@ -42,25 +42,24 @@ export function compileInvariants(constraints: BaseTable['constraints']): Readon
 
 /** One constraint as a check of an element at `path`: by hand where it is written out under `name`, else by FHIRPath. */
 export function compileConstraint(constraint: Constraint, path: string, name?: string): Check {
-  const { key, human, expression, warning } = constraint
+  const { key, human, expression } = constraint
   const text = `${sentence(human)} (${key}).`
-  const tell = warning ? warn : note
   const rule = name !== undefined && Object.hasOwn(written, name) ? written[name] : undefined
   if (rule) {
     return (value, report) => {
-      if (isRecord(value) && !rule(value, report)) tell(report, 'invariant', text)
+      if (isRecord(value) && !rule(value, report)) noteConstraint(report, constraint, text)
     }
   }
   const textRule = name !== undefined && Object.hasOwn(textRules, name) ? textRules[name] : undefined
   if (textRule) {
     return (value, report) => {
-      if (typeof value === 'string' && !textRule(value)) tell(report, 'invariant', text)
+      if (typeof value === 'string' && !textRule(value)) noteConstraint(report, constraint, text)
     }
   }
   if (!expression) return () => {}
   const holds = compileExpression(expression, path)
   return (value, report) => {
-    if (!holds(value, report)) tell(report, 'invariant', text)
+    if (!holds(value, report)) noteConstraint(report, constraint, text)
   }
 }
 

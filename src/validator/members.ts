@@ -30,7 +30,7 @@ export function compileMembers(members: readonly Member[], options: Options): Ch
   ].join(', ')
   return (value, report) => {
     if (!isRecord(value)) {
-      note(report, 'structure', 'The value must be a JSON object with elements.')
+      note(report, 'object-form', 'The value must be a JSON object with elements.')
       return
     }
     let given = 0
@@ -50,11 +50,11 @@ export function compileMembers(members: readonly Member[], options: Options): Ch
       }
     }
     if (given === 0) {
-      note(report, 'structure', 'An element may not be empty; give it content or leave it out (ele-1).')
+      note(report, 'ele-1', 'An element may not be empty; give it content or leave it out (ele-1).')
       return
     }
     for (const need of required) {
-      if (!need.json.some((key) => value[key] !== undefined)) noteAt(report, need.stem, 'required', need.text)
+      if (!need.json.some((key) => value[key] !== undefined)) noteAt(report, need.stem, 'minimum', need.text)
     }
   }
 }
@@ -84,7 +84,7 @@ function choose(chosen: string[] | undefined, member: Member, report: Report): s
   const entry = `${member.stem}|${member.json}`
   if (!other) list.push(entry)
   else if (other !== entry) {
-    noteAt(report, member.stem, 'structure', `${member.stem}[x] may have a value of one type only; keep one.`)
+    noteAt(report, member.stem, 'choice', `${member.stem}[x] may have a value of one type only; keep one.`)
   }
   return list
 }
@@ -93,7 +93,7 @@ function checkMember(owner: Record<string, unknown>, member: Member, report: Rep
   const value = owner[member.json]
   if (!member.list) {
     if (Array.isArray(value))
-      noteAt(report, member.stem, 'structure', `${member.stem} may not repeat; give it without [ ].`)
+      noteAt(report, member.stem, 'single', `${member.stem} may not repeat; give it without [ ].`)
     else below(report, member.stem, member.check, value)
     return
   }
@@ -101,14 +101,14 @@ function checkMember(owner: Record<string, unknown>, member: Member, report: Rep
     noteAt(
       report,
       member.stem,
-      'structure',
+      'list',
       `${member.stem} may repeat; give it as a JSON array that is not empty.`,
     )
     return
   }
   if (value.length > member.max || value.length < member.min) {
     const text = `${member.stem} must appear ${member.min}..${member.max} times.`
-    noteAt(report, member.stem, 'structure', text)
+    noteAt(report, member.stem, value.length < member.min ? 'minimum' : 'maximum', text)
   }
   const companions = member.primitive ? owner[`_${member.json}`] : undefined
   report.path.push(member.stem)
@@ -135,14 +135,14 @@ function checkCompanion(
   const value = owner[name]
   if (!Array.isArray(companion) || companion.length === 0) {
     const text = `The extensions of ${member.stem} must be a JSON array, one item for each repetition.`
-    noteAt(report, member.stem, 'structure', text)
+    noteAt(report, member.stem, 'extension-list', text)
     return
   }
   if (Array.isArray(value) && value.length !== companion.length) {
     noteAt(
       report,
       member.stem,
-      'structure',
+      'extension-list',
       `${member.stem} and its extensions must be arrays of the same length.`,
     )
   }
@@ -150,7 +150,7 @@ function checkCompanion(
     noteAt(
       report,
       member.stem,
-      'structure',
+      'ele-1',
       `The extensions of ${member.stem} may not be empty; leave them out (ele-1).`,
     )
   }
@@ -163,6 +163,6 @@ function noteUnknown(report: Report, key: string, defined: string): void {
   // A name in the form of an element's is repeated to be found; anything else may be data in the wrong place.
   const named = /^_?[a-z][A-Za-z]{0,39}$/.test(key)
   const text = `${named ? 'This element is' : 'A member whose name is no element name is'} not defined here; defined are: ${defined}.`
-  if (named) noteAt(report, key.replace(/^_/, ''), 'structure', text)
-  else note(report, 'structure', text)
+  if (named) noteAt(report, key.replace(/^_/, ''), 'unknown-element', text)
+  else note(report, 'unknown-element', text)
 }

@@ -56,8 +56,11 @@ export function narrativeFault(text: string): string | undefined {
     else if (open.length === 0) closed = true
   }
   if (open.length > 0 || !closed) return malformed
-  return content ? undefined : 'A narrative must have some content: text or an image (txt-2).'
+  return content ? undefined : emptyNarrative
 }
+
+/** What is wrong with a narrative in which there is nothing to read. */
+export const emptyNarrative = 'A narrative must have some content: text or an image (txt-2).'
 
 const malformed = 'A narrative must be one well-formed XHTML <div> with nothing around it (txt-1).'
 
@@ -82,4 +85,4 @@ function tagFault(name: string, given: string, outermost: boolean): string | und
 }
 
 const wrongNamespace =
-  'The <div> of a narrative must be in the namespace http://www.w3.org/1999/xhtml: give it as xmlns.'
+  'The <div> of a narrative must be in the namespace http://www.w3.org/1999/xhtml: give it as xmlns (txt-1).'

@@ -20,9 +20,9 @@ export function compileReference(
   const advice = targets?.length ? `Refer to one of: ${targets.join(', ')}.` : ''
   const checkType = (type: string, report: Report) => {
     if (!resourceTypes.has(type))
-      note(report, 'value', 'The reference names no FHIR R4 resource type; give one.')
+      note(report, 'reference-type', 'The reference names no FHIR R4 resource type; give one.')
     else if (allowed && !allowed.has(type))
-      note(report, 'value', `The reference is to a type not allowed here. ${advice}`)
+      note(report, 'reference-target', `The reference is to a type not allowed here. ${advice}`)
   }
   return (value, report) => {
     if (!isRecord(value)) return
@@ -33,7 +33,12 @@ export function compileReference(
     if (!type) return
     checkType(type, report)
     if (stated && resourceTypes.has(stated) && stated !== type) {
-      noteAt(report, 'type', 'value', 'Reference.type must be the type that the reference points at.')
+      noteAt(
+        report,
+        'type',
+        'reference-type-stated',
+        'Reference.type must be the type that the reference points at.',
+      )
     }
   }
 }
@@ -47,7 +52,7 @@ function typeOf(reference: string, report: Report, resourceTypes: ReadonlySet<st
   if (entry !== undefined) return entry || undefined
   if (report.closed && /^urn:(?:uuid|oid):/.test(reference)) {
     const text = 'The reference is to a urn: that no entry of the Bundle has as fullUrl; add the entry.'
-    noteAt(report, 'reference', 'not-found', text)
+    noteAt(report, 'reference', 'reference-in-bundle', text)
     return undefined
   }
   // Absolute addresses may look like anything; only those of RESTful form, with a type of R4 in them, tell a type.
@@ -58,7 +63,7 @@ function typeOf(reference: string, report: Report, resourceTypes: ReadonlySet<st
   // In a Bundle a relative reference may be the tail of another entry's fullUrl of any form.
   if (report.inBundle && /^\S+$/.test(reference)) return undefined
   const text = 'A reference is Type/id, an absolute URL, urn:uuid:… or #id of a contained resource.'
-  noteAt(report, 'reference', 'value', text)
+  noteAt(report, 'reference', 'reference-form', text)
   return undefined
 }
 
@@ -70,7 +75,7 @@ function containedType(id: string, report: Report): string | undefined {
     noteAt(
       report,
       'reference',
-      'not-found',
+      'ref-1',
       'The reference is to a contained resource that is not there; contain it (ref-1).',
     )
   }

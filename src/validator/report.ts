@@ -1,4 +1,5 @@
 import type { Issue } from '#core/failure.ts'
+import { type IssueRule, issueRules } from './issue-rules.ts'
 
 /** Issues beyond these are not listed: whoever sent so many mends the first ones first. */
 const maxIssues = 100
@@ -31,6 +32,8 @@ export interface Report {
   /** What `%resource` and `%rootResource` stand for: the resource being looked at, and the one that contains it. */
   resource: unknown
   root: unknown
+  /** Canonical of the profile that is being held against it, beside the standard itself. */
+  profile: string | undefined
   /** Characters of FHIRPath parsed in this validation. */
   parsed: number
   /** Copies made for FHIRPath in this validation. */
@@ -49,44 +52,53 @@ export function newReport(root: string): Report {
     elementIds: new Set(),
     resource: undefined,
     root: undefined,
+    profile: undefined,
     parsed: 0,
     plain: new Map(),
   }
 }
 
 /**
- * Notes an issue at the current place. `text` names the rule and what would satisfy it, never the value: that may be
- * about a patient.
+ * Notes at the current place that a rule is broken. `text` says what would satisfy it, never the value: that may be about
+ * a patient.
  */
-export function note(
-  report: Report,
-  code: string,
-  text: string,
-  expression = expressionOf(report.path),
-): void {
-  if (report.issues.length >= maxIssues) return
-  const known = report.issues.some((issue) => issue.text === text && issue.expression === expression)
-  if (!known) report.issues.push({ code, severity: 'error', text, expression })
+export function note(report: Report, rule: IssueRule, text: string, expression?: string): void {
+  add(report, { code: issueRules[rule], severity: 'error', rule, text }, expression)
 }
 
 /** Notes what is allowed and still better otherwise: a warning refuses nothing. */
-export function warn(report: Report, code: string, text: string): void {
-  const warnings = report.issues.filter((issue) => issue.severity === 'warning')
-  if (warnings.length >= maxWarnings) return
-  const expression = expressionOf(report.path)
-  if (warnings.some((issue) => issue.text === text && issue.expression === expression)) return
-  report.issues.push({ code, severity: 'warning', text, expression })
+export function warn(report: Report, rule: IssueRule, text: string): void {
+  add(report, { code: issueRules[rule], severity: 'warning', rule, text })
 }
 
-export function noteAt(report: Report, step: string | number, code: string, text: string): void {
-  note(report, code, text, expressionOf([...report.path, step]))
+export function noteAt(report: Report, step: string | number, rule: IssueRule, text: string): void {
+  note(report, rule, text, expressionOf([...report.path, step]))
+}
+
+/** Notes that a constraint of a definition does not hold, by its key. */
+export function noteConstraint(
+  report: Report,
+  constraint: { key: string; warning?: boolean },
+  text: string,
+): void {
+  const severity = constraint.warning ? 'warning' : 'error'
+  add(report, { code: 'invariant', severity, rule: constraint.key, text })
+}
+
+function add(report: Report, found: Issue, expression = expressionOf(report.path)): void {
+  const { issues, profile } = report
+  if (found.severity === 'warning') {
+    if (issues.filter(({ severity }) => severity === 'warning').length >= maxWarnings) return
+  } else if (issues.length >= maxIssues) return
+  if (issues.some((issue) => issue.text === found.text && issue.expression === expression)) return
+  issues.push({ ...found, expression, ...(profile ? { profile } : {}) })
 }
 
 /** Runs a check one or two steps further down. */
 export function below(report: Report, step: string | number, check: Check, value: unknown): void {
   if (report.issues.length >= maxIssues) return
   if (report.path.length >= maxSteps) {
-    note(report, 'too-long', `Elements nest deeper than ${maxSteps} steps; flatten them.`)
+    note(report, 'depth', `Elements nest deeper than ${maxSteps} steps; flatten them.`)
     return
   }
   report.path.push(step)

@@ -71,6 +71,7 @@ export function createValidator({ base, profiles }: ValidatorPorts): Validator {
       compileProfile(
         profileTree(definition, (name) => definitions.get(unversioned(name))),
         surroundings,
+        url,
       ),
     )
   }
@@ -78,7 +79,13 @@ export function createValidator({ base, profiles }: ValidatorPorts): Validator {
     const type = definitions.get(url)?.type
     if (!type || !isRecord(resource)) return
     if (resource.resourceType === type) checks.get(url)?.(resource, report)
-    else noteAt(report, 'meta', 'value', `The profile ${url} is for ${type}, which this is not.`)
+    else
+      noteAt(
+        report,
+        'meta',
+        'profile-type',
+        `The profile ${url} is for ${type}, which this is not; leave it out.`,
+      )
   }
   const { resource: checkBase } = compileBase(base, {
     extension: (url) => (definitions.get(url)?.type === 'Extension' ? checks.get(url) : undefined),
@@ -101,7 +108,13 @@ export function createValidator({ base, profiles }: ValidatorPorts): Validator {
       checkBase(resource, report, (value) => {
         if (asked === undefined || claimedProfiles(value).includes(asked)) return
         if (definitions.has(asked)) meet(asked, value, report)
-        else noteAt(report, 'meta', 'not-found', 'The profile asked for is not known here.')
+        else
+          noteAt(
+            report,
+            'meta',
+            'profile-unknown',
+            'The profile asked for is not known here; the CapabilityStatement lists those that are.',
+          )
       })
       return report.issues
     },

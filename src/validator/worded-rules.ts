@@ -28,26 +28,31 @@ function checkAttachment(value: unknown, report: Report): void {
   if (!data || !isRecord(value) || typeof value.size !== 'number') return
   const bytes = (data.length / 4) * 3 - (data.endsWith('==') ? 2 : data.endsWith('=') ? 1 : 0)
   if (bytes !== value.size)
-    noteAt(report, 'size', 'value', 'Attachment.size must be the number of bytes that data holds.')
+    noteAt(report, 'size', 'attachment-size', 'Attachment.size must be the number of bytes that data holds.')
 }
 
 /** https://hl7.org/fhir/R4/bundle.html#searchset, https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.link.relation */
 function checkBundle(value: unknown, report: Report): void {
   const relations = records(value, 'link').map((link) => link.relation)
   if (!distinct(relations))
-    noteAt(report, 'link', 'invariant', 'A Bundle may have one link of each relation; leave the others out.')
+    noteAt(
+      report,
+      'link',
+      'bundle-links',
+      'A Bundle may have one link of each relation; leave the others out.',
+    )
   if (textOf(value, 'type') !== 'searchset') return
   for (const entry of records(value, 'entry')) {
     const [resource] = records(entry, 'resource')
     if (!resource) continue
     const isOutcome = resource.resourceType === 'OperationOutcome'
     if (!isOutcome && !has(resource, 'id'))
-      noteAt(report, 'entry', 'invariant', 'Each resource in a search result must have an id.')
+      noteAt(report, 'entry', 'search-entry-id', 'Each resource in a search result must have an id.')
     if (textOf(entry.search, 'mode') === 'outcome' && !isOutcome)
       noteAt(
         report,
         'entry',
-        'invariant',
+        'search-outcome',
         'An entry whose search mode is outcome must be an OperationOutcome.',
       )
   }
@@ -57,7 +62,7 @@ function checkBundle(value: unknown, report: Report): void {
 function checkEntry(value: unknown, report: Report): void {
   const fullUrl = textOf(value, 'fullUrl')
   if (fullUrl !== undefined && !absolute.test(fullUrl))
-    noteAt(report, 'fullUrl', 'value', 'fullUrl must be an absolute URL, urn:uuid:… or urn:oid:….')
+    noteAt(report, 'fullUrl', 'full-url', 'fullUrl must be an absolute URL, urn:uuid:… or urn:oid:….')
 }
 
 const absolute = /^[a-z][a-z0-9+.-]*:/i
@@ -69,14 +74,14 @@ function checkCodeSystem(value: unknown, report: Report): void {
     noteAt(
       report,
       'content',
-      'invariant',
+      'supplement-content',
       'A code system that supplements another must have content `supplement`.',
     )
   const properties = records(value, 'property')
   for (const element of ['code', 'uri']) {
     const given = properties.map((property) => property[element]).filter((item) => item !== undefined)
     if (!distinct(given))
-      noteAt(report, 'property', 'invariant', `Each property must have a ${element} of its own.`)
+      noteAt(report, 'property', 'property-distinct', `Each property must have a ${element} of its own.`)
   }
 }
 
@@ -84,14 +89,19 @@ function checkCodeSystem(value: unknown, report: Report): void {
 function checkCanonical(value: unknown, report: Report): void {
   const url = textOf(value, 'url')
   if (url !== undefined && !absolute.test(url))
-    noteAt(report, 'url', 'value', 'A canonical url must be absolute.')
+    noteAt(report, 'url', 'canonical-url', 'A canonical url must be absolute.')
 }
 
 /** https://hl7.org/fhir/R4/valueset-definitions.html#ValueSet.compose.include.system */
 function checkSystem(value: unknown, report: Report): void {
   const system = textOf(value, 'system')
   if (system !== undefined && !absolute.test(system))
-    noteAt(report, 'system', 'value', 'A system must be the absolute URI of a code system, contained or not.')
+    noteAt(
+      report,
+      'system',
+      'value-set-system',
+      'A system must be the absolute URI of a code system, contained or not.',
+    )
 }
 
 /** https://hl7.org/fhir/R4/datatypes-definitions.html#Coding.system. Codes of a clinic's own often lack a URI: a warning. */
@@ -99,9 +109,9 @@ function checkCodingSystem(value: unknown, report: Report): void {
   const system = textOf(value, 'system')
   if (system === undefined) return
   if (!absolute.test(system))
-    warn(report, 'value', 'Coding.system should be the absolute URI of a code system.')
+    warn(report, 'coding-system', 'Coding.system should be the absolute URI of a code system.')
   else if (system.startsWith('http://hl7.org/fhir/ValueSet/'))
-    warn(report, 'value', 'Coding.system should be a code system, not a value set.')
+    warn(report, 'coding-system', 'Coding.system should be a code system, not a value set.')
 }
 
 /** https://hl7.org/fhir/R4/datatypes.html#Quantity: units of UCUM, where they are said to be. */
@@ -109,7 +119,7 @@ function checkQuantity(value: unknown, report: Report): void {
   if (textOf(value, 'system') !== 'http://unitsofmeasure.org') return
   const code = textOf(value, 'code')
   if (code !== undefined && !isUcumForm(code))
-    warn(report, 'value', 'The code should be a UCUM unit such as mg, mL/h or {tablet}: https://ucum.org.')
+    warn(report, 'ucum', 'The code should be a UCUM unit such as mg, mL/h or {tablet}: https://ucum.org.')
 }
 
 /** https://hl7.org/fhir/R4/searchparameter-definitions.html#SearchParameter.expression */
@@ -125,7 +135,7 @@ function checkSearchParameter(value: unknown, report: Report): void {
     if (type && !bases.includes(type) && !bases.includes('Resource') && !bases.includes('DomainResource')) {
       const known = type !== 'Resource' && type !== 'DomainResource'
       if (known)
-        noteAt(report, 'expression', 'invariant', 'Each path must begin with a type that base lists.')
+        noteAt(report, 'expression', 'search-path', 'Each path must begin with a type that base lists.')
     }
   }
 }
@@ -133,13 +143,13 @@ function checkSearchParameter(value: unknown, report: Report): void {
 function checkExpression(value: unknown, report: Report): void {
   const expression = textOf(value, 'expression')
   if (expression !== undefined && !isExpression(expression, report))
-    noteAt(report, 'expression', 'value', 'The expression must be FHIRPath.')
+    noteAt(report, 'expression', 'fhirpath', 'The expression must be FHIRPath.')
 }
 
 /** Element.id is unique within a resource: https://hl7.org/fhir/R4/element.html#id */
 export function checkElementId(id: unknown, report: Report): void {
   if (typeof id !== 'string') return
   if (report.elementIds.has(id))
-    note(report, 'invariant', 'The id of an element must be unique within its resource.')
+    note(report, 'element-id', 'The id of an element must be unique within its resource.')
   report.elementIds.add(id)
 }

@@ -23,6 +23,12 @@ describe('$validate', () => {
     expect(places).toEqual(
       expect.arrayContaining([expect.stringContaining('status'), expect.stringContaining('colour')]),
     )
+    const rules = json.issue.map(({ details }: { details: { coding: object[] } }) => details.coding[0])
+    const system = 'https://postern.health/fhir/CodeSystem/validation-rule'
+    expect(rules).toEqual([
+      { system, code: 'binding' },
+      { system, code: 'unknown-element' },
+    ])
     expect(body).not.toContain('canary')
     expect((await open.ask('GET', 'Communication?_summary=count')).json.total).toBe(0)
   })
