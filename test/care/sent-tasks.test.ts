@@ -1,29 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { careUpkeep } from '#care/upkeep.ts'
 import { parseJson } from '#formats/json.ts'
+import { openMainStreet } from '../doors/main-street.ts'
 import { fieldsOf } from '../doors/mllp-socket.ts'
 import { message, openScene, placesIn, type Scene } from '../doors/scene.ts'
-import { type Pharmacy, startPharmacy } from '../peers/pharmacy.ts'
+import type { Pharmacy } from '../peers/pharmacy.ts'
 
 let scene: Scene
 let peer: Pharmacy
 beforeAll(async () => {
   scene = await openScene()
-  peer = await startPharmacy()
-  await scene.destination({
-    id: 'main-street',
-    name: 'Main Street Pharmacy',
-    role: 'pharmacy',
-    organization: scene.organizations.mainStreet,
-    purpose: 'TREAT',
-    channel: {
-      kind: 'mllp',
-      host: peer.host,
-      port: peer.port,
-      sending: { application: 'POSTERN', facility: 'TEST' },
-      receiving: { application: 'DISPENSE', facility: 'MAIN' },
-    },
-  })
+  peer = await openMainStreet(scene)
 })
 afterAll(async () => {
   await scene.clinic.close()

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { writeOrderMessage } from '#formats/hl7v2/order-message.ts'
-import { type Pharmacy, startPharmacy } from '../peers/pharmacy.ts'
+import type { Pharmacy } from '../peers/pharmacy.ts'
 import { guide } from './guide.ts'
+import { openMainStreet } from './main-street.ts'
 import { fieldsOf } from './mllp-socket.ts'
 import { message, openScene, patientIdentifier, placesIn, resourcesOf, type Scene } from './scene.ts'
 
@@ -9,21 +10,7 @@ let scene: Scene
 let peer: Pharmacy
 beforeAll(async () => {
   scene = await openScene()
-  peer = await startPharmacy()
-  await scene.destination({
-    id: 'main-street',
-    name: 'Main Street Pharmacy',
-    role: 'pharmacy',
-    organization: scene.organizations.mainStreet,
-    purpose: 'TREAT',
-    channel: {
-      kind: 'mllp',
-      host: peer.host,
-      port: peer.port,
-      sending: { application: 'POSTERN', facility: 'TEST' },
-      receiving: { application: 'DISPENSE', facility: 'MAIN' },
-    },
-  })
+  peer = await openMainStreet(scene)
 })
 afterAll(async () => {
   await scene.clinic.close()

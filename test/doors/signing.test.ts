@@ -1,7 +1,8 @@
 import { exportJWK, generateKeyPair } from 'jose'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { type Pharmacy, startPharmacy } from '../peers/pharmacy.ts'
+import type { Pharmacy } from '../peers/pharmacy.ts'
 import type { TestPerson } from '../people.ts'
+import { openMainStreet } from './main-street.ts'
 import { fieldsOf } from './mllp-socket.ts'
 import { resourcesOf, type Scene } from './scene.ts'
 import { codesOf, jwkOf, openSigningScene, type SigningScene } from './signing-scene.ts'
@@ -15,21 +16,7 @@ let doctor: TestPerson
 beforeAll(async () => {
   signing = await openSigningScene()
   ;({ scene, doctor } = signing)
-  peer = await startPharmacy()
-  await scene.destination({
-    id: 'main-street',
-    name: 'Main Street Pharmacy',
-    role: 'pharmacy',
-    organization: scene.organizations.mainStreet,
-    purpose: 'TREAT',
-    channel: {
-      kind: 'mllp',
-      host: peer.host,
-      port: peer.port,
-      sending: { application: 'POSTERN', facility: 'TEST' },
-      receiving: { application: 'DISPENSE', facility: 'MAIN' },
-    },
-  })
+  peer = await openMainStreet(scene)
 })
 afterAll(async () => {
   await scene.clinic.close()

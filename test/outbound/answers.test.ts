@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { openMainStreet } from '../doors/main-street.ts'
 import { fieldsOf } from '../doors/mllp-socket.ts'
 import { type OrderScene, orderScene } from '../doors/order-scene.ts'
 import { openScene, resourcesOf, type Scene } from '../doors/scene.ts'
-import { type Pharmacy, startPharmacy } from '../peers/pharmacy.ts'
+import type { Pharmacy } from '../peers/pharmacy.ts'
 
 let scene: Scene
 let orders: OrderScene
@@ -10,21 +11,7 @@ let peer: Pharmacy
 beforeAll(async () => {
   scene = await openScene()
   orders = orderScene(scene)
-  peer = await startPharmacy()
-  await scene.destination({
-    id: 'main-street',
-    name: 'Main Street Pharmacy',
-    role: 'pharmacy',
-    organization: scene.organizations.mainStreet,
-    purpose: 'TREAT',
-    channel: {
-      kind: 'mllp',
-      host: peer.host,
-      port: peer.port,
-      sending: { application: 'POSTERN', facility: 'TEST' },
-      receiving: { application: 'DISPENSE', facility: 'MAIN' },
-    },
-  })
+  peer = await openMainStreet(scene)
 })
 afterAll(async () => {
   await scene.clinic.close()
