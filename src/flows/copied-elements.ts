@@ -23,6 +23,6 @@ export function copiedElements(
 }
 
 /** The one that is ours, with its place. */
-function copyAmong(source: Hl7v2Source, segments: readonly SourceSegment[]): PlacedCopy | undefined {
+export function copyAmong(source: Hl7v2Source, segments: readonly SourceSegment[]): PlacedCopy | undefined {
   return readCopy(segments, (segment, field) => placeOf(source, segment, field))
 }

@@ -1,7 +1,10 @@
 import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
+import { requireSameCommunication } from '#formats/hl7v2/communication-copy.ts'
+import { elementsForMapping } from '#formats/hl7v2/copy.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { reviseConsent } from './consent-revision.ts'
+import { type CopiedElements, copyAmong } from './copied-elements.ts'
 import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { documentAuthor, documentRecipients } from './hl7v2-observers.ts'
 import { patientParty } from './hl7v2-people.ts'
@@ -13,6 +16,8 @@ interface DocumentMessage extends Hl7v2Source {
   TXA: SourceSegment[]
   OBX: SourceSegment[]
   CON: SourceSegment[]
+  /** What came as a copy of it, by itself: `0`. */
+  copies: CopiedElements
 }
 
 type Rule = CareRule<DocumentMessage>
@@ -49,7 +54,11 @@ export const documentMessage: Flow<DocumentMessage> = {
 function readDocument(body: Uint8Array, context: ReadContext): DocumentMessage {
   const source = readSource(body, context)
   const named = (name: string) => segmentsAnywhere(source, name)
-  return { ...source, TXA: named('TXA'), OBX: named('OBX'), CON: named('CON') }
+  const document = { TXA: named('TXA'), OBX: named('OBX'), CON: named('CON') }
+  const copy = copyAmong(source, named('ZFH'))
+  const copies: CopiedElements = {}
+  if (copy) copies[0] = elementsForMapping(requireSameCommunication(copy, document, source.version))
+  return { ...source, ...document, copies }
 }
 
 function partiesOf({ facility, MSH, PID, TXA: [txa] }: DocumentMessage): Party[] {

@@ -1,11 +1,13 @@
 import type { Attachment, Communication, Identifier, Patient, Practitioner } from 'fhir/r4'
 import { Failure } from '#core/failure.ts'
-import { coded, type Telling } from './coded.ts'
+import { coded, sayTime, type Telling } from './coded.ts'
+import { communicationRest } from './communication-rest.ts'
 import { composed, repeated, segmentOf } from './compose.ts'
 import { dtm, type Envelope, entity, headerSegment, noteSegments, requireWritable } from './dialect.ts'
 import { dataTypes } from './file-types.ts'
+import { sayNumber } from './order-numbers.ts'
 import { patientSegment, practitionerField } from './order-people.ts'
-import { createSaid, requireNoModifiers, restNotes } from './said.ts'
+import { createSaid, requireNoModifiers } from './said.ts'
 
 /** What one outbound message of a conversation is made of. */
 export interface CommunicationValues extends Envelope {
@@ -18,7 +20,8 @@ export interface CommunicationValues extends Envelope {
 
 /**
  * MDM^T02 (HL7 v2.5.1 §9.6.2) of a Communication: the way back of gap_05. Texts are OBX of type TX, one each, files OBX
- * of type ED in Base64 where the partner takes them. What has no field is told in an NTE each. Throws Failure
+ * of type ED in Base64 where the partner takes them. What has no field is told beside them
+ * (formats/hl7v2/communication-rest). Throws Failure
  * `unsupported` for files that are not taken or not here, and `invalid` for what was not sent.
  */
 export function writeCommunicationMessage(values: CommunicationValues): string {
@@ -32,21 +35,19 @@ export function writeCommunicationMessage(values: CommunicationValues): string {
   if (contents.length === 0) throw refused('invalid', 'A message must say something', 'payload')
   const txa = segmentOf('TXA', {
     1: '1',
-    2: coded(communication.topic, 'topic', telling) || 'CN',
+    2: topicOf(communication, telling),
     3: 'TX',
     6: dtm(dialect, communication.sent),
     9: practitionerField(sender, dialect),
     12: documentNumber(communication, telling),
     13: parentNumber(communication, telling),
     17: 'AU',
-    18: confidentialityOf(communication),
+    18: confidentialityOf(communication, telling),
     19: 'AV',
     23: repeated(recipients.map((recipient) => practitionerField(recipient, dialect))),
   })
-  said.say('sent')
-  const notes = communication.note ?? []
-  for (const index of notes.keys()) said.say(`note[${index}].text`)
-  const rest = said.rest(communication).filter(({ path }) => !stays.test(path))
+  sayTime(telling, 'sent', communication.sent)
+  const { notes, copy } = communicationRest(values, said)
   const text = [
     headerSegment(values, ['MDM', 'T02', 'MDM_T02']),
     segmentOf('EVN', { 1: 'T02', 2: dtm(dialect, communication.sent ?? communication.meta?.lastUpdated) }),
@@ -54,7 +55,8 @@ export function writeCommunicationMessage(values: CommunicationValues): string {
     segmentOf('PV1', { 1: '1', 2: 'N' }),
     txa,
     ...contents,
-    ...noteSegments([...notes.map((note) => note.text), ...authorNote(values), ...restNotes(rest)]),
+    ...noteSegments(notes),
+    copy,
   ].join('')
   requireWritable(text, dialect)
   return text
@@ -91,32 +93,36 @@ function fileField({ contentType = '', data }: Attachment, path: string): string
 function documentNumber({ identifier = [], id }: Communication, { dialect, said }: Telling): string {
   const index = identifier.findIndex((each) => each.value)
   const found = identifier[index]
-  said.say(`identifier[${index}]`)
+  sayNumber(found, `identifier[${index}]`, said, [])
   return found ? composed(entity(dialect, found)) : composed([id, dialect.sending.application])
 }
 
 function parentNumber({ inResponseTo = [] }: Communication, { dialect, said }: Telling): string {
   const parent: Identifier | undefined = inResponseTo[0]?.identifier
   if (!parent?.value) return ''
-  said.say('inResponseTo[0]')
+  const at = 'inResponseTo[0]'
+  said.say(`${at}.type`, `${at}.identifier.value`, `${at}.identifier.system`)
   return composed(entity(dialect, parent))
 }
 
-/** XCN names persons of a staff only: that the patient or a relative wrote it must be told all the same. */
-function authorNote({ communication, sender }: CommunicationValues): string[] {
-  const type = communication.sender?.reference?.split('/')[0]
-  return sender || !type ? [] : restNotes([{ path: 'sender.type', text: type }])
-}
-
 /** TXA-18, table 0272. */
-function confidentialityOf({ meta }: Communication): string {
+function confidentialityOf({ meta }: Communication, { said }: Telling): string {
   const codes = (meta?.security ?? []).map(({ code }) => code)
+  // Of both, V is told: it is the stricter.
+  for (const [index, code] of codes.entries())
+    if (code === 'V' || code === 'R') said.say(`meta.security[${index}]`)
   return codes.includes('V') ? 'V' : codes.includes('R') ? 'R' : ''
 }
 
-/** What is not for another system, by rule: references to what stays here, and when it came in here. */
-const stays =
-  /^(?:resourceType|id|meta|language|text|status|subject|sender|recipient|received|basedOn|partOf|encounter|about|extension|contained)(?:[.[]|$)|\.reference$/
+/** TXA-2, which is required: what says nothing of it is a consultation note. A reader takes one code, or the words. */
+function topicOf({ topic }: Communication, telling: Telling): string {
+  const { coding = [], text } = topic ?? {}
+  const [only, ...more] = coding
+  const isPlain =
+    only === undefined || (more.length === 0 && text === only.display && /^\S+$/.test(only.code ?? ''))
+  if (!isPlain) telling.said.keepCopy('topic')
+  return coded(topic, 'topic', telling) || 'CN'
+}
 
 function refused(kind: 'invalid' | 'unsupported', text: string, element: string): Failure {
   return new Failure(kind, [{ text, expression: `Communication.${element}` }])

@@ -9,6 +9,7 @@ import { sourceTimeUrl } from '#formats/hl7v2/said.ts'
 import { replay } from '../../flows/replay.ts'
 import { answersOf } from './generated-answers.ts'
 import { plain } from './noted.ts'
+import { numRuns, timeoutMs } from './runs.ts'
 
 const root = new URL('../../../', import.meta.url).pathname
 const questionnaire = (name: string): Questionnaire =>
@@ -78,9 +79,9 @@ describe.each(partners)('answers that go out as ORU^R01 of %s', (_, more) => {
           const back = await there(write(response, each, more))
           expect(meant(told(back))).toEqual(meant(told(response)))
         }),
-        { numRuns: 40 },
+        { numRuns },
       )
     },
-    60_000,
+    timeoutMs,
   )
 })

@@ -321,6 +321,7 @@ const beside: fc.Arbitrary<Partial<MedicationRequest>> = fc.record(
     priorPrescription: fc.constantFrom(
       { identifier: { system: 'urn:oid:1.2.3', value: 'OLD-1' } },
       { identifier: { system: 'urn:oid:1.2.3', value: 'OLD-1' }, display: 'the one before' },
+      { reference: 'MedicationRequest/old', display: 'the one before' },
     ),
     performerType: fc.constant({ text: 'community nurse' }),
     performer: fc.constant({ display: 'Nurse Smith' }),

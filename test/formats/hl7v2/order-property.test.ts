@@ -7,6 +7,7 @@ import { prescriptionOrder } from '#flows/prescription-order.ts'
 import { type OrderValues, writeOrderMessage } from '#formats/hl7v2/order-message.ts'
 import { type Expected, replay } from '../../flows/replay.ts'
 import { prescriptions, wholeOrders } from './generated-orders.ts'
+import { numRuns, timeoutMs } from './runs.ts'
 import { comparable, hasNumbersOf } from './same-order.ts'
 
 const dialect: Hl7v2Dialect = {
@@ -61,9 +62,9 @@ describe.each(partners)('a prescription that goes out as %s', (_, more, flow) =>
           expect(comparable(back, order), text.replaceAll('\r', '\n')).toEqual(comparable(order, order))
           expect(hasNumbersOf(back, order)).toBe(true)
         }),
-        { numRuns: 40 },
+        { numRuns },
       )
     },
-    60_000,
+    timeoutMs,
   )
 })

@@ -62,7 +62,11 @@ export function comparable(given: MedicationRequest, like: MedicationRequest): u
         ...groupIdentifier,
         type: like.groupIdentifier.type && groupIdentifier?.type,
       },
-      priorPrescription: rest.priorPrescription && { ...rest.priorPrescription, type: undefined },
+      priorPrescription: rest.priorPrescription && {
+        ...rest.priorPrescription,
+        type: undefined,
+        reference: undefined,
+      },
     }),
   )
 }

@@ -118,7 +118,7 @@ it('that the patient wrote it is told, though XCN has no patients', () => {
     payload: [{ contentString: 'It hurts | less' }],
   }
   const text = writeCommunicationMessage({ ...envelope, communication, patient, recipients: [doctor] })
-  expect(text).toContain('NTE|1||FHIR sender.type: Patient')
+  expect(text).toContain('NTE|1||Written by: Patient')
   expect(text).toContain('It hurts \\F\\ less')
 })
 
