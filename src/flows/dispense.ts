@@ -4,7 +4,7 @@ import { requireSameDispense } from '#formats/hl7v2/dispense-copy.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { type CopiedElements, copiedElements } from './copied-elements.ts'
 import { amountIssues } from './hl7v2-amounts.ts'
-import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
+import { controlNeeds, type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty, practitionerParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
 import { orderLinkOf } from './order-number.ts'
@@ -53,7 +53,9 @@ function ordersOf({ facility, orders }: Hl7v2Source): OrderLink[] {
 /** Order control codes (table 0119) that go with a dispense that has happened. */
 const understoodControls = ['RE', 'NW', 'FU']
 
-function onlyDispenses({ orders }: Hl7v2Source): ReturnType<CareRule<Hl7v2Source>> {
+function onlyDispenses(source: Hl7v2Source): ReturnType<CareRule<Hl7v2Source>> {
+  const { orders } = source
+  requireEach(controlNeeds(source))
   const issues = orders.flatMap(({ ORC }, index): Issue[] => {
     const control = fieldOf(ORC, 1)[0]?._1
     if (control !== undefined && understoodControls.includes(control)) return []

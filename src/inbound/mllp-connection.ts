@@ -280,6 +280,25 @@ function answersWithout(bytes: Uint8Array, failure: Failure, own: AckSource): Ui
       encodeText(text, charset),
     )
   } catch {
+    return answersUnread(bytes, failure, own)
+  }
+}
+
+/** Longest header that is looked for in what cannot be read. */
+const maxHeader = 4096
+
+/**
+ * The same where its character set is not known, or its bytes are not of it: the header, byte for byte, still says whose
+ * message it was (MSA-2). Not of UTF-16, whose bytes say nothing so.
+ */
+function answersUnread(bytes: Uint8Array, failure: Failure, own: AckSource): Uint8Array[] {
+  const start = new TextDecoder('windows-1252').decode(bytes.subarray(0, maxHeader))
+  const [header] = /MSH[^\r\n\0]*(?=[\r\n])/.exec(start) ?? []
+  try {
+    if (header === undefined) throw failure
+    const message = readMessage(header, 'windows-1252')
+    return acknowledgements(message, { failure }, own).map((text) => encodeText(text, 'windows-1252'))
+  } catch {
     return [encodeText(acknowledge(undefined, 'AR', { failure }, own), 'utf-8')]
   }
 }

@@ -130,6 +130,17 @@ describe('of an order nothing is left out in silence', () => {
     expect(await ordersOf('RX-H4')).toEqual([])
   })
 
+  it('a dispense that names no order by an ORC is refused where that is missing', async () => {
+    const [header, patient, , dispensed] = fixture('dispense/us-dispensed.in.hl7').split('\r')
+    const alone = await scene.pharmacy.request(
+      'POST',
+      '/ingest/hl7v2',
+      [header, patient, dispensed].join('\r'),
+      { 'content-type': 'application/hl7-v2' },
+    )
+    expect(fieldsOf(alone.text, 'ERR').slice(2, 4)).toEqual(['ORC^1', '101^Required field missing^HL70357'])
+  })
+
   it('the same timing in RXE-1 and TQ1 is taken, whatever the digits', async () => {
     const changes = { timing: '1.0^QD^^20260106', under: ['TQ1|1|1|QD||||202601060800-0600'] }
     expect((await answer(practice, order('RX-H5', changes))).code).toBe('AA')
@@ -162,7 +173,7 @@ describe('of an order nothing is left out in silence', () => {
   })
 })
 
-describe('what is large or alone', () => {
+describe('what is large, alone or unreadable', () => {
   it('is a batch of one: its message is taken as it would be outside of it', async () => {
     const batch = ['FHS|^~\\&|A|B', 'BHS|^~\\&|A|B', order('RX-H14'), 'BTS|1', 'FTS|1'].join('\r')
     expect((await answer(practice, batch)).code).toBe('AA')
@@ -181,11 +192,16 @@ describe('what is large or alone', () => {
     expect(file.data === data).toBe(true)
   })
 
+  it('is in a character set that nobody here reads, and its sender learns which message that was', async () => {
+    const unread = order('RX-H16', { control: 'H16' }).replace('|P|2.5.1', '|P|2.5.1||||||KLINGON')
+    const { text, place } = await answer(practice, unread)
+    expect(fieldsOf(text, 'MSA').slice(1, 3)).toEqual(['AR', 'H16'])
+    expect(place).toBe('MSH^1^18')
+  })
+
   it('is a message with more in it than may be mapped, which is told so and not to send it again', async () => {
-    const refused = await answer(
-      practice,
-      order('RX-H15', { under: Array.from({ length: 4_000 }, (_none, index) => `TQ1|${index + 1}||QD`) }),
-    )
+    const directions = Array.from({ length: 10_500 }, () => '^As told').join('~')
+    const refused = await answer(practice, order('RX-H15').replace('^As told', directions))
     expect(refused).toMatchObject({ code: 'AE' })
     expect(refused.text).toContain('send it in parts')
     expect(refused.text).not.toContain('207^')
