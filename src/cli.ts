@@ -7,6 +7,7 @@ import { Failure } from '#core/failure.ts'
 import type { Reference } from '#core/resource.ts'
 import { createTokens } from '#outbound/token.ts'
 import { addAuditCommands } from './cli-audit.ts'
+import { addBackupCommands } from './cli-backup.ts'
 import { addCodeCommands } from './cli-codes.ts'
 import { addConsentCommands } from './cli-consent.ts'
 import { addDeliveryCommands } from './cli-delivery.ts'
@@ -234,6 +235,7 @@ addCodeCommands(program, { withClinic, say, commandLine, looked })
 addPatientCommands(program, { withClinic, say, commandLine })
 addMappingCommands(program, { withClinic, say, commandLine, looked })
 addKeyCommands(program, { withClinic, say, commandLine })
+addBackupCommands(program, { withClinic, say, commandLine })
 addEraseCommands(program, { withClinic, say, commandLine })
 addReindexCommand(program, { withClinic, say, commandLine })
 

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -8,7 +8,6 @@ import type { Reference } from '#core/resource.ts'
 import { sweepDatabase } from '#store/erasure-sweep.ts'
 import { openClinic } from '../open-clinic.ts'
 import { openIdentityProvider, type TestPerson } from '../people.ts'
-import { rowsIn } from './at-rest.ts'
 import { postern } from './command-line.ts'
 import { made, message, openScene, patientIdentifier, type Scene } from './scene.ts'
 
@@ -64,9 +63,8 @@ beforeAll(async () => {
   const order = message('prescription/active-attested.in.json', { id: 'canary-3', patient: about })
   expect((await scene.platform.request('POST', '/ingest/prescriptions', order)).status).toBe(201)
   copy = join(mkdtempSync(join(tmpdir(), 'postern-copy-')), 'copy.db')
-  const db = new Database(join(scene.clinic.folder, 'data.db'), { readonly: true })
-  await db.backup(copy)
-  db.close()
+  const backup = await postern(scene.clinic.folder, 'backup', copy)
+  expect(backup.code, backup.stderr).toBe(0)
 })
 afterAll(() => scene.clinic.close())
 
@@ -126,7 +124,7 @@ describe('a patient’s erasure', () => {
     expect((await scene.platform.request('GET', `/fhir/${patient}`)).status).toBe(404)
   })
 
-  it('holds in a copy of the database that comes back: what it brings is erased again', async () => {
+  it('holds in a backup that is restored: what it brings is erased again, and the log verifies', async () => {
     const { clinic } = scene
     const folder = mkdtempSync(join(tmpdir(), 'postern-restored-'))
     mkdirSync(join(folder, 'keyring'))
@@ -135,22 +133,15 @@ describe('a patient’s erasure', () => {
     const keys = new Database(join(clinic.folder, 'keyring', 'keys.db'), { readonly: true })
     await keys.backup(join(folder, 'keyring', 'keys.db'))
     keys.close()
-    copyFileSync(copy, join(folder, 'data.db'))
     const [, id = ''] = patient.split('/')
-    expect(
-      rowsIn(folder)
-        .get('version')
-        ?.some((row) => row.id === id),
-    ).toBe(true)
-    const restored = await openClinic({ POSTERN_RETENTION: 'none' }, folder)
-    await restored.store.sweep(Date.now())
-    expect(
-      rowsIn(folder)
-        .get('version')
-        ?.some((row) => row.id === id),
-    ).toBe(false)
+    // What comes back is there to be erased: the manifest of the backup names its key.
+    const manifest = JSON.parse(readFileSync(`${copy}.manifest.json`, 'utf8'))
+    expect(sweepDatabase(copy, { keys: manifest.keys, texts: [id] }).texts).toEqual([id])
+    const restored = await postern(folder, '--json', 'restore', copy)
+    expect(restored.code, restored.stderr).toBe(0)
+    expect(JSON.parse(restored.stdout)).toMatchObject({ erasedAgain: 1 })
     expect(sweepDatabase(join(folder, 'data.db'), { keys: [], texts: [id] }).texts).toEqual([])
-    await restored.close()
+    expect((await postern(folder, 'restore', copy)).code).toBe(1)
   })
 
   it('the sweep would find what is left, in whatever spelling', () => {
