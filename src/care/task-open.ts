@@ -9,6 +9,7 @@ import { type CarePorts, type Change, type Consequences, writeOf } from './chang
 import { givenAlready } from './give.ts'
 import { openHold } from './hold.ts'
 import { mayKnowOrder } from './known-order.ts'
+import { clinic } from './mover.ts'
 import { findOrder, seenNonce, tasksOf, wasSent } from './order-file.ts'
 import { openRenewalOf } from './renewal.ts'
 import { renewalDifferences } from './renewal-differences.ts'
@@ -36,6 +37,9 @@ export async function openedTask(
 ): Promise<Consequences> {
   const task = withRequester(change.resource as Work, change.caller)
   requireTaskMove(kind, { from, to: task.status }, who, taskFactsOf(task, true))
+  // It would count as the clinic's word that the patient's answers are not waited for (R32).
+  if (kind === 'renewal' && task.statusReason && !clinic.includes(who.mover))
+    throw refused('Say in reasonCode why you ask; statusReason is the clinic’s.', 'Task.statusReason')
   if (kind === 'renewal' && task.status !== 'draft' && (await openRenewalOf(ports, task))) {
     throw new Failure('conflict', 'A renewal of this order is asked for already.')
   }

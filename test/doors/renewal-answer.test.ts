@@ -59,25 +59,23 @@ async function inForce(id: string, changes: object = {}): Promise<string> {
   return order
 }
 
-async function asked(focus: string, more: object = {}): Promise<Told> {
-  const reference = await made(scene.pharmacy, {
-    resourceType: 'Task',
-    status: 'requested',
-    intent: 'proposal',
-    code: { coding: [{ system: 'http://snomed.info/sct', code: renewal }] },
-    identifier: [
-      {
-        type: { coding: [{ code: 'FILL', system: 'http://terminology.hl7.org/CodeSystem/v2-0203' }] },
-        value: `F-${focus.slice(-8)}`,
-      },
-    ],
-    focus: { reference: focus },
-    for: { reference: scene.patient },
-    requester: { reference: scene.organizations.mainStreet },
-    ...more,
-  })
-  return taskAt(reference)
-}
+const requestOf = (focus: string) => ({
+  resourceType: 'Task',
+  status: 'requested',
+  intent: 'proposal',
+  code: { coding: [{ system: 'http://snomed.info/sct', code: renewal }] },
+  identifier: [
+    {
+      type: { coding: [{ code: 'FILL', system: 'http://terminology.hl7.org/CodeSystem/v2-0203' }] },
+      value: `F-${focus.slice(-8)}`,
+    },
+  ],
+  focus: { reference: focus },
+  for: { reference: scene.patient },
+  requester: { reference: scene.organizations.mainStreet },
+})
+
+const asked = async (focus: string): Promise<Told> => taskAt(await made(scene.pharmacy, requestOf(focus)))
 
 const taskAt = async (reference: string): Promise<Told> =>
   (await scene.ehr.request('GET', `/fhir/${reference}`)).body
@@ -249,6 +247,13 @@ describe('a renewal that is refused', () => {
     expect(await orders.statusOf(prior)).toBe('active')
   })
 
+  it('is not waived by who asks for it', async () => {
+    const prior = await inForce('self-waived')
+    const answer = await scene.pharmacy.request('POST', '/fhir/Task', { ...requestOf(prior), ...waived })
+    expect([answer.status, answer.body.issue?.[0]?.expression]).toEqual([422, ['Task.statusReason']])
+    expect(await renewalOf(prior)).toBeUndefined()
+  })
+
   it('is answered by what is done and not by what is written', async () => {
     const prior = await inForce('written')
     const task = await asked(prior)
@@ -278,12 +283,7 @@ describe('a renewal that waits', () => {
     }
     const prior = await inForce('old-pending', other)
     const reference = await made(scene.otherPharmacy, {
-      resourceType: 'Task',
-      status: 'requested',
-      intent: 'proposal',
-      code: { coding: [{ system: 'http://snomed.info/sct', code: renewal }] },
-      focus: { reference: prior },
-      for: { reference: scene.patient },
+      ...requestOf(prior),
       requester: { reference: scene.organizations.otherPharmacy },
     })
     const taken = await accepted(await taskAt(reference))
@@ -316,15 +316,7 @@ describe('a renewal that waits', () => {
     const prior = await inForce('silent')
     const task = await asked(prior)
     const mine = await inForce('silent-of-patient')
-    const own = await made(scene.platform, {
-      resourceType: 'Task',
-      status: 'requested',
-      intent: 'proposal',
-      code: { coding: [{ system: 'http://snomed.info/sct', code: renewal }] },
-      focus: { reference: mine },
-      for: { reference: scene.patient },
-      requester: { reference: scene.patient },
-    })
+    const own = await made(scene.platform, { ...requestOf(mine), requester: { reference: scene.patient } })
     const begun = Date.parse(task.authoredOn)
     await upkeepAt(begun + 23 * hour)
     expect((await renewalOf(prior)).meta.versionId).toBe('1')
