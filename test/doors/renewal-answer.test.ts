@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { careUpkeep } from '#care/upkeep.ts'
 import { parseJson } from '#formats/json.ts'
+import { startEhr } from '../peers/ehr.ts'
 import { type Pharmacy, startPharmacy } from '../peers/pharmacy.ts'
 import type { TestPerson } from '../people.ts'
 import { fieldsOf } from './mllp-socket.ts'
@@ -269,6 +270,8 @@ describe('a renewal that is refused', () => {
 
 describe('a renewal that waits', () => {
   it('said to be pending at a partner that takes that for the last word is not approved later', async () => {
+    const other = await startEhr()
+    onTestFinished(() => other.close())
     await scene.destination({
       id: 'other',
       name: 'Other Pharmacy',
@@ -276,12 +279,12 @@ describe('a renewal that waits', () => {
       organization: scene.organizations.otherPharmacy,
       purpose: 'TREAT',
       renewals: { pendingIsFinal: true },
-      channel: { kind: 'fhir', address: 'http://127.0.0.1:9/fhir' },
+      channel: { kind: 'fhir', address: other.base },
     })
-    const other = {
+    const byOther = {
       pharmacy: { identifier: { system: 'http://hl7.org/fhir/sid/us-npi', value: '1912000007' } },
     }
-    const prior = await inForce('old-pending', other)
+    const prior = await inForce('old-pending', byOther)
     const reference = await made(scene.otherPharmacy, {
       ...requestOf(prior),
       requester: { reference: scene.organizations.otherPharmacy },
@@ -290,7 +293,7 @@ describe('a renewal that waits', () => {
     const businessStatus = { coding: [{ system: answerSystem, code: 'pending' }] }
     const pending = await put(taken, { businessStatus })
     expect(pending.status, pending.text).toBe(200)
-    const { order } = await renewing('new-pending', 'old-pending', other)
+    const { order } = await renewing('new-pending', 'old-pending', byOther)
     const signed = await signing.sign(order)
     expect(signed.status, signed.text).toBe(200)
     const done = await taskAt(reference)
@@ -310,6 +313,10 @@ describe('a renewal that waits', () => {
       ['MedicationRequest', 'Task'],
       ['Task'],
     ])
+    await vi.waitFor(async () => {
+      const [received] = (await other.all('Task')) as Told[]
+      expect([received?.status, answerIn(received)]).toEqual(['completed', 'denied'])
+    }, 10_000)
   })
 
   it('is reminded of, and answered before the pharmacy’s deadline; a patient is never refused by a clock', async () => {
