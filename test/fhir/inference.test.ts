@@ -165,7 +165,7 @@ describe('searching for what one may not see gives nothing away', () => {
   }, 60_000)
 
   it('by what goes along, histories, summaries and everything', async () => {
-    for (const type of types) {
+    for (const type of [...types, 'Binary']) {
       for (const source of people) {
         for (const { name } of (searchParameters[source] ?? []).filter(({ kind }) => kind === 'reference')) {
           paths.push(
@@ -189,6 +189,23 @@ describe('searching for what one may not see gives nothing away', () => {
         paths.push(`${type}${path}`)
     }
     await expectAllAlike()
+  }, 60_000)
+
+  it('by anything of contents, which have no parameters of their own', async () => {
+    const asked = ['_id=ehr.s', '_id=ehr.1,ehr.s', `_tag=urn:s|${planted.word}`, `_security=${planted.word}`]
+    for (const query of [
+      ...asked,
+      `_profile=urn:${planted.word}`,
+      '_lastUpdated=ge2026-01-01',
+      '_id:missing=false',
+    ])
+      for (const more of beside) paths.push(`Binary?${query}${more}`)
+    for (const sort of ['_lastUpdated', '-_lastUpdated', '_id', '-_id'])
+      paths.push(`Binary?_sort=${sort}&_count=1`)
+    for (const path of ['', '/_history/1', '/_history', '/$everything']) paths.push(`Binary/ehr.s${path}`)
+    await expectAllAlike()
+    for (const accept of ['text/plain', 'application/fhir+json', '*/*'])
+      await expectAlike('GET', 'Binary/ehr.s', { headers: { accept } })
   }, 60_000)
 
   it('by any condition of a write', async () => {
@@ -282,6 +299,14 @@ function besides(id: string, patient: string, word: string, date: string) {
       subject,
       authoredOn: date,
       requester: by,
+    },
+    {
+      resourceType: 'Binary',
+      id,
+      meta: { tag: [{ system: 'urn:s', code: word }], profile: [`urn:${word}`] },
+      contentType: 'text/plain',
+      securityContext: subject,
+      data: btoa(word),
     },
     {
       resourceType: 'Endpoint',
