@@ -3,7 +3,13 @@ import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { appOf, registerApp } from '#auth/apps/app.ts'
 import type { Account } from '#auth/people/account.ts'
-import { type Invitation, inviteAgain, invitePerson, signOutEverywhere } from '#auth/people/invite.ts'
+import {
+  type Ending,
+  type Invitation,
+  inviteAgain,
+  invitePerson,
+  signOutEverywhere,
+} from '#auth/people/invite.ts'
 import { Failure } from '#core/failure.ts'
 import { parseJson } from '#formats/json.ts'
 import type { CommandTools } from './cli-audit.ts'
@@ -65,18 +71,24 @@ function addPersonCommands(program: Command, tools: CommandTools): void {
         say(rows, lines.join('\n'))
       }),
     )
-  const end = (name: string, description: string, disable: boolean, done: string) =>
+  const end = (name: string, description: string, how: Ending, done: string) =>
     person
       .command(`${name} <account>`)
       .description(description)
       .action((account: string) =>
         withClinic(async (clinic) => {
-          await signOutEverywhere(portsOf(clinic), account, { disable }, byOf(tools))
+          await signOutEverywhere(portsOf(clinic), account, how, byOf(tools))
           say({ account, done }, `Account ${account}: ${done}`)
         }),
       )
-  end('sign-out', 'end every sign-in and every app’s grant of a person', false, 'signed out everywhere')
-  end('disable', 'refuse a person from the next request on', true, 'disabled')
+  end('sign-out', 'end every sign-in and every app’s grant of a person', {}, 'signed out everywhere')
+  end(
+    'forget-devices',
+    'take away every way to sign in, for a person who lost a device, and sign out; then invite-again',
+    { forgetDevices: true },
+    'devices forgotten',
+  )
+  end('disable', 'refuse a person from the next request on', { disable: true }, 'disabled')
 }
 
 function addAppCommands(program: Command, tools: CommandTools): void {

@@ -191,6 +191,20 @@ describe('a session', () => {
   })
 })
 
+describe('a lost device', () => {
+  it('is no way in any more, and only an invitation that is made after it is', async () => {
+    const { cookie } = await signIn(await now())
+    const before = await inviteAgain(await ports(), account, by())
+    clock.time += minute
+    await signOutEverywhere(await ports(), account, { forgetDevices: true }, by())
+    expect([await isIn(cookie), (await signIn(await now())).status]).toEqual([false, 401])
+    const early = await people.openInvitation(new URLSearchParams({ code: before.code }), visit())
+    expect(early.status).toBe(401)
+    ;({ key, secret } = await enrolled((await inviteAgain(await ports(), account, by())).code))
+    expect((await signIn(await now())).status).toBe(303)
+  })
+})
+
 describe('an invitation', () => {
   it('is good once, within three days, and adds a way in beside the others', async () => {
     const again = await inviteAgain(await ports(), account, by())

@@ -164,3 +164,8 @@ it('a file is no larger than 4 MiB, whichever way it comes', async () => {
   const body = { resourceType: 'Binary', contentType: 'text/plain', securityContext: to('Patient/1') }
   expect((await open.ask('POST', 'Binary', { body: { ...body, data: btoa(`${most}xyz`) } })).status).toBe(413)
 })
+
+it('a file is no part of another file', async () => {
+  const { id } = await send(bytes, 'image/jpeg', 'Patient/1')
+  expect((await send(bytes, 'image/jpeg', `Binary/${id}`)).status).toBe(422)
+})

@@ -87,20 +87,30 @@ export function invitationId(code: string): string {
   return `invitation ${code.trim().toLowerCase()}`
 }
 
+/** What becomes of an account beside that all of its sign-ins, grants and invitations end. */
+export interface Ending {
+  /** Its person is refused from now on. */
+  disable?: boolean
+  /** None of its passkeys and codes is good any more: a device was lost. Only an invitation leads in again. */
+  forgetDevices?: boolean
+}
+
 /** Refuses an account from the next request on, or only what was signed in and granted until now. */
 export async function signOutEverywhere(
   ports: AccountPorts,
   id: string,
-  how: { disable: boolean },
+  how: Ending,
   by: Registrar,
 ): Promise<void> {
   const account = await accountOf(ports.store, id)
   if (!account) throw new Failure('not-found', 'There is no such account')
   const { requestId, at, caller } = by
-  const what = how.disable ? 'disabled' : 'signed out everywhere'
+  const what = how.disable ? 'disabled' : how.forgetDevices ? 'devices forgotten' : 'signed out everywhere'
   const outcomeText = `account ${id} ${what}`
   const act = { kind: 'configuration', outcome: 'success', outcomeText, requestId } as const
   const active = account.active && !how.disable
-  const changed = { ...account, active, signedOutBefore: at }
+  const { totp, ...rest } = account
+  const ways = how.forgetDevices ? { passkeys: [] } : { ...(totp ? { totp } : {}) }
+  const changed = { ...rest, ...ways, active, signedOutBefore: at }
   await commitAccount({ ...ports, clock: { now: () => at } }, changed, caller ? { ...act, caller } : act)
 }

@@ -23,6 +23,8 @@ export async function settled(call: Call, resource: Resource): Promise<Resource>
 
 async function patientOfWhole(call: Call, whole: Reference): Promise<Reference> {
   const [type = '', id = ''] = whole.split('/')
+  // A file is no part of a file: of a chain of them each read would decide about all.
+  if (type === 'Binary') throw noContext()
   const stored = await call.ports.store.read(type, id)
   const shown = stored && !stored.deleted ? await findVisible(call, stored, 'read') : undefined
   const patient = shown && patientOf(shown.resource)
