@@ -7,9 +7,10 @@ import type { Command } from 'commander'
 import { type Accounting, checkAccounting } from '#audit/accounting.ts'
 import { exportLog, readExport } from '#audit/export.ts'
 import { readProof, writeProof } from '#audit/proof-text.ts'
-import { type LogVerdict, verifyLog } from '#audit/verify.ts'
+import { type LogVerdict, verifyChecked, verifyLog } from '#audit/verify.ts'
 import type { Caller } from '#core/caller.ts'
 import { Failure } from '#core/failure.ts'
+import { startRowCheckers } from './cli-verify.ts'
 import type { OpenClinic } from './node.ts'
 
 export interface CommandTools {
@@ -110,16 +111,29 @@ async function verify(options: VerifyOptions, { withClinic, say }: CommandTools)
   }
   await withClinic(async (clinic) => {
     await checkpointed(clinic.gateway)
-    const { store } = clinic
-    tell(
-      await verifyLog({
-        rows: (from, limit) => store.logRows(from, limit),
-        checkpoints: await store.checkpoints(),
-        vkey: options.key ?? clinic.vkey,
-        outside: [...clinic.anchored(), ...outside],
-      }),
-    )
+    tell(await verifyClinic(clinic, options.key ?? clinic.vkey, [...clinic.anchored(), ...outside]))
   })
+}
+
+/** The log of a clinic, with its tiles, on all processors. */
+export async function verifyClinic(
+  { store, file }: Pick<OpenClinic, 'store' | 'file'>,
+  vkey: string,
+  outside: readonly string[],
+): Promise<LogVerdict> {
+  const checkers = startRowCheckers(file, await store.logSize())
+  try {
+    const { checked } = checkers
+    return await verifyChecked({
+      checked,
+      checkpoints: await store.checkpoints(),
+      vkey,
+      outside,
+      tiles: store,
+    })
+  } finally {
+    await checkers.close()
+  }
 }
 
 /**

@@ -38,6 +38,8 @@ export interface OpenClinic {
   store: Store
   keyring: Keyring
   keys: KeyStore
+  /** SQLite file that the store stands in. */
+  file: string
   /** Key that checks the log's checkpoints, in C2SP vkey form. */
   vkey: string
   /** Signs a note with that key: what the clinic gives out can be known again. */
@@ -56,8 +58,9 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
     : openFileKeyring(config.keyring)
   const keys = openSqliteKeyStore(join(config.keyring, 'keys.db'))
   const vault = await createVault({ clinic: config.clinic, keyring, keys })
+  const file = join(config.data, 'data.db')
   const store = createStore({
-    driver: openSqlite(join(config.data, 'data.db')),
+    driver: openSqlite(file),
     vault,
     leaves: createLeafMaker(),
   })
@@ -94,6 +97,7 @@ export async function openClinic(config: Config, baseUrl: string): Promise<OpenC
     store,
     keyring,
     keys,
+    file,
     vkey: signer.vkey,
     sign: signer.sign,
     anchored: () =>

@@ -8,6 +8,7 @@ const severities = {
   entry: 'error',
   event: 'error',
   body: 'error',
+  tile: 'error',
   checkpoint: 'error',
   signature: 'error',
   clock: 'warning',

@@ -32,7 +32,8 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
 
 /** A Merkle tree of which only the peaks are kept: the roots of its perfect subtrees, at most 53. */
 export interface Tree {
-  append(leafHash: Uint8Array): void
+  /** A leaf's hash, or the root of 2^height leaves: only where so many begin, at a size that is a multiple of theirs. */
+  append(hash: Uint8Array, height?: number): void
   size(): number
   /** RFC 9162 §2.1.1; the empty tree's root is the hash of nothing. */
   root(): Uint8Array
@@ -47,13 +48,15 @@ export function createTree(size = 0, packedPeaks: Uint8Array = new Uint8Array())
     throw new Failure('internal', `the peaks kept do not fit a log of ${size} events`)
 
   return {
-    append(leaf) {
+    append(hash, height = 0) {
+      const leaves = 2 ** height
+      if (size % leaves !== 0) throw new Failure('internal', `no subtree of ${leaves} begins at ${size}`)
       // Every set low bit of the size is a peak that now has a sibling of its own height.
-      let node = leaf
-      for (let rest = size; rest % 2 === 1; rest = Math.floor(rest / 2))
+      let node = hash
+      for (let rest = size / leaves; rest % 2 === 1; rest = Math.floor(rest / 2))
         node = nodeHash(peaks.pop() ?? node, node)
       peaks.push(node)
-      size += 1
+      size += leaves
     },
     size: () => size,
     root: () => rootOf(peaks),

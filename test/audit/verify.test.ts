@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import { checkRows } from '#audit/check-rows.ts'
+import { checkTiles } from '#audit/check-tiles.ts'
 import { writeCheckpoint } from '#audit/checkpoint.ts'
+import { gatherFindings } from '#audit/findings.ts'
+import { createLog } from '#audit/log.ts'
 import { createSigner, generateSigningKey } from '#audit/note.ts'
 import { verifyLog } from '#audit/verify.ts'
-import type { CheckpointRow, LogRow } from '#core/ports.ts'
-import { box, logOf, origin, reader, rowsOf, signer } from './log-rows.ts'
+import type { CheckpointRow, LogRow, TileRow } from '#core/ports.ts'
+import { box, logOf, origin, portsOf, reader, rowsOf, signer } from './log-rows.ts'
 
 const rows = rowsOf(50)
 const sizes = [8, 21, 50]
@@ -181,6 +185,66 @@ describe('no byte can be changed unseen', () => {
     }
     for (const size of [0, 4, 6]) expect((await verify(few, [{ ...row, size }])).ok).toBe(false)
     expect((await verify(few, [{ ...row, peaks: row.peaks.subarray(1) }])).ok).toBe(false)
+  })
+})
+
+describe('a log with whole tiles', async () => {
+  const long = rowsOf(600)
+  const kept: CheckpointRow[] = []
+  const tiles: TileRow[] = []
+  // The second one lies within a tile.
+  for (const size of [300, 600]) await createLog(portsOf(long.slice(0, size), kept, tiles)).checkpoint()
+  const flipped = (bytes: Uint8Array, index: number) => bytes.with(index, (bytes[index] ?? 0) ^ 1)
+  const read = reader(long)
+  const storeOf = (given: readonly TileRow[]) => ({
+    tile: async (level: number, number: number) =>
+      given.find((tile) => tile.level === level && tile.number === number)?.hashes,
+    tileRoots: async (level: number, from: number) =>
+      given.filter((tile) => tile.level === level && tile.number === from).map((tile) => tile.root),
+  })
+  async function kindsWith(given: readonly TileRow[], rows: readonly LogRow[] = long) {
+    const log = { checkpoints: kept, vkey: signer.vkey, tiles: storeOf(given) }
+    const { findings } = await verifyLog({ ...log, rows: rows === long ? read : reader(rows) })
+    return findings.map((finding) => finding.kind)
+  }
+
+  test('is whole, and so it is before its tiles were laid out', async () => {
+    expect(tiles).toHaveLength(2)
+    expect(await kindsWith(tiles)).toEqual([])
+    expect(await kindsWith(tiles.slice(0, 1))).toEqual([])
+    expect(await kindsWith([])).toEqual([])
+  })
+
+  test('shows an edit within a tile, in front of a checkpoint and behind it', async () => {
+    for (const position of [3, 255, 256, 299, 300, 511, 512, 599]) {
+      const row = long[position] ?? at(0)
+      const edited = long.with(position, { ...row, entry: flipped(row.entry, 100) })
+      const kinds = await kindsWith(tiles, edited)
+      expect(kinds.sort(), String(position)).toEqual(position < 512 ? ['edit', 'tile'] : ['edit'])
+    }
+  })
+
+  test('shows a tile that is missing in front of another one', async () => {
+    expect(await kindsWith(tiles.slice(1))).toEqual(['tile'])
+  })
+
+  test('has no byte of a tile or its root that can be changed unseen', async () => {
+    const checked = checkRows(long.slice(0, 512))
+    const kindsIn = async (given: readonly TileRow[]) => {
+      const findings = gatherFindings()
+      await checkTiles(storeOf(given), findings)(checked)
+      return findings.list().map((finding) => finding.kind)
+    }
+    expect(await kindsIn(tiles)).toEqual([])
+    for (const [number, tile] of tiles.entries()) {
+      for (const part of ['hashes', 'root'] as const) {
+        // One byte of each hash, every place in turn, and all of the root.
+        for (let byte = 0; byte < tile[part].length; byte += part === 'root' ? 1 : 31) {
+          const changed = tiles.with(number, { ...tile, [part]: flipped(tile[part], byte) })
+          expect(await kindsIn(changed), `${part} byte ${byte}`).toEqual(['tile'])
+        }
+      }
+    }
   })
 })
 

@@ -31,6 +31,7 @@ else if (positionals.includes('mllp'))
   await (await import('./mllp.ts')).mllp({ rounds, seconds, profile: values.profile })
 else if (positionals.includes('mapping')) await (await import('./mapping.ts')).mapping()
 else if (positionals.includes('search')) await overVolumes((await import('./search.ts')).search)
+else if (positionals.includes('verify')) await (await import('./verify.ts')).verify(rounds)
 else if (positionals.includes('export')) await overVolumes((await import('./export.ts')).bulkExport)
 else await runBench(positionals)
 
