@@ -22,8 +22,6 @@ interface RetentionClass {
   copies?: true
   /** The longest of them holds. None: nobody asks that it be kept. */
   keep: Readonly<Record<Jurisdiction, readonly Demand[]>>
-  /** Days after which it goes by itself, whoever asks. */
-  expiresAfterDays?: number
   /** Stays as long as anything else of the patient does: without it nobody could say whose that is. */
   withTheRest?: true
 }
@@ -51,7 +49,6 @@ const retentionClasses: readonly RetentionClass[] = [
     types: ['QuestionnaireResponse'],
     statuses: ['in-progress', 'stopped'],
     keep: nobody,
-    expiresAfterDays: 30,
   },
   { name: 'draft of an order', types: ['MedicationRequest'], statuses: ['draft'], keep: nobody },
   {
