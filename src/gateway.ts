@@ -300,10 +300,27 @@ export async function createGateway(ports: GatewayPorts, settings: GatewaySettin
     base: `${settings.baseUrl}/fhir`,
     report: (fault) => ports.onFault(fault, 'delivery'),
   })
+  /** One kind of work that fails keeps none of the others from being done; the first fault is thrown at the end. */
   const upkeep = async () => {
     const { timeZone } = settings
-    const resumed = (await unknownPatients.run()) + (await resumption.run()) + (await erasures.upkeep())
-    return resumed + (await careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone }))
+    const rounds = [
+      () => careUpkeep({ store, audit, clock, ids, parse: parseJson, timeZone }),
+      unknownPatients.run,
+      resumption.run,
+      erasures.upkeep,
+    ]
+    let done = 0
+    const faults: unknown[] = []
+    for (const round of rounds) {
+      await round().then(
+        (count) => {
+          done += count
+        },
+        (fault: unknown) => faults.push(fault),
+      )
+    }
+    if (faults.length > 0) throw faults[0]
+    return done
   }
   const watch = () =>
     watchLog({ store, vault, audit, clock, timeZone: settings.timeZone, taskSystem: reviewSystem })
