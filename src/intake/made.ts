@@ -1,4 +1,4 @@
-import type { ResourceWrite } from '#core/commit.ts'
+import type { Nonce, ResourceWrite } from '#core/commit.ts'
 import type { Destination } from '#core/destination.ts'
 import type { Issue } from '#core/failure.ts'
 import type { Party } from '#core/flow.ts'
@@ -15,6 +15,8 @@ export interface Made {
   stubs: ResourceWrite[]
   /** What the mapping made, where it goes and what follows from it. */
   followed: FollowedWrites
+  /** One-time values that say whose an order number is: two that place it at once cannot both commit. */
+  claims?: Nonce[]
   mapped: Identified[]
   unchanged: Identified[]
   /** Absent for what waits unmapped. */

@@ -7,7 +7,7 @@ import { resolveEarlier } from './earlier.ts'
 import { ignoreTable } from './field-coverage.ts'
 import { withFollowUps } from './follow-up.ts'
 import type { Made } from './made.ts'
-import { requireNewOrders, resolveOrders } from './orders.ts'
+import { claimNewOrders, resolveOrders } from './orders.ts'
 import type { Parties } from './parties.ts'
 import { place, requireAllowed, unchangedWarnings } from './place.ts'
 import { requireProfiles } from './profile-gate.ts'
@@ -43,7 +43,7 @@ export function createMaker(ports: MakerPorts): Maker {
       return unknownPatientMade({ flow, caller }, understood, { id, numbers, at })
     }
     const naming = { caller, patient: references.subject }
-    await requireNewOrders(store, flow.placed?.(understood.source) ?? [], naming)
+    const claims = await claimNewOrders(store, flow.placed?.(understood.source) ?? [], naming)
     const links = flow.orders?.(understood.source) ?? []
     let orders: Record<string, Reference>
     try {
@@ -82,6 +82,7 @@ export function createMaker(ports: MakerPorts): Maker {
       parties: references,
       stubs: strangers.map((resource) => ({ resource, version: 1, updated: at })),
       followed,
+      claims,
       mapped,
       unchanged: placed.unchanged,
       mapping,

@@ -2,6 +2,7 @@ import type { MedicationRequest } from 'fhir/r4'
 import { recordsOfPerson, survivorOf } from '#access/same-person.ts'
 import { mayKnowOrder, mayTellOfOrder } from '#care/known-order.ts'
 import type { Caller } from '#core/caller.ts'
+import type { Nonce } from '#core/commit.ts'
 import type { Access } from '#core/decision.ts'
 import { Failure } from '#core/failure.ts'
 import type { OrderLink } from '#core/flow.ts'
@@ -12,6 +13,9 @@ type Order = Identified<MedicationRequest>
 
 /** One patient has fewer orders with the same number than this. */
 const maxFound = 20
+
+/** How often one number of one patient may be placed anew, when what carried it was deleted or a mistake. */
+const maxPlaced = 20
 
 /**
  * Finds the orders that a message speaks of, of its own patient only where it names one, and the pharmacies they name, by slot. Throws
@@ -47,12 +51,16 @@ export async function resolveOrders(
  * An order is placed once: a number that the patient's orders carry already would make a second one of it, that the pharmacy
  * fills too, and which of the two a later message means nobody could tell. Throws Failure `conflict`. Numbers count with
  * their systems only, and an order that was a mistake has none.
+ *
+ * Resolves with what the commit claims: of those who place one number at the same time, in whatever process, one
+ * commits, and the others look again and find the order.
  */
-export async function requireNewOrders(
-  store: Pick<Store, 'search' | 'read'>,
+export async function claimNewOrders(
+  store: Pick<Store, 'search' | 'read' | 'hasNonce'>,
   links: readonly OrderLink[],
   { caller, patient }: { caller: Caller; patient: Reference | undefined },
-): Promise<void> {
+): Promise<Nonce[]> {
+  const claims: Nonce[] = []
   const patients = patient && links.length > 0 ? await recordsIn(store, patient) : []
   const seen = new Set<string>()
   for (const link of links) {
@@ -60,11 +68,24 @@ export async function requireNewOrders(
     if (!number || patients.length === 0) continue
     const key = `${number.system}|${number.value}`
     const alike = { ...link, identifiers: [number], values: [] }
+    // Before the search: whoever claims the same one in between commits first or not at all.
+    const claim = await freeClaim(store, `${key} ${patient}`, link)
     const found = await findOrders(store, alike, { caller, patients })
     if (seen.has(key) || found.some(({ status }) => status !== 'entered-in-error'))
       throw refusal('conflict', 'The patient has an order with this number: a new one needs its own', link)
     seen.add(key)
+    claims.push(claim)
   }
+  return claims
+}
+
+/** Never forgotten: however long somebody takes, a number that was placed meanwhile is not placed again. */
+async function freeClaim(store: Pick<Store, 'hasNonce'>, number: string, link: OrderLink): Promise<Nonce> {
+  for (let time = 1; time <= maxPlaced; time++) {
+    const claim = { issuer: 'placed-order', value: `${number} ${time}`, expires: Number.MAX_SAFE_INTEGER }
+    if (!(await store.hasNonce(claim.issuer, claim.value))) return claim
+  }
+  throw refusal('conflict', 'An order with this number was placed too often: a new one needs its own', link)
 }
 
 /** Whose the orders are that a message speaks of without naming a patient: the records that stand for them now. */

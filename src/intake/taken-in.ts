@@ -88,7 +88,7 @@ export function takenIn(
   const unit = {
     audit: entries,
     writes: [...made.stubs, ...made.followed.results, ...held, ...kept, ...made.followed.writes],
-    nonces: made.followed.nonces,
+    nonces: [...made.followed.nonces, ...(made.claims ?? [])],
     deliveries: sent,
   }
   return { unit, receipt }
