@@ -2,7 +2,7 @@ import { Failure, type Issue } from '#core/failure.ts'
 import type { CareRule, Flow, Party } from '#core/flow.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { amountIssues } from './hl7v2-amounts.ts'
-import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
+import { controlNeeds, type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty, practitionerParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource } from './hl7v2-source.ts'
 import { orderLinkOf } from './order-number.ts'
@@ -34,6 +34,7 @@ export const administration: Flow<Hl7v2Source> = {
 
 /** ORC-1 (table 0119) and RXA-21 (table 0206): what is told is new; what was told is not changed by a later message. */
 function onlyWhatHappened({ orders }: Hl7v2Source): ReturnType<Rule> {
+  requireEach(controlNeeds({ orders }))
   const issues = orders.flatMap(({ ORC, RXA }, index): Issue[] => {
     const found: Issue[] = []
     if (!['RE', 'NW', 'OK'].includes(fieldOf(ORC, 1)[0]?._1 ?? '')) {

@@ -3,7 +3,7 @@ import type { CareRule, EarlierLink, Flow, OrderLink, Party, ReadContext } from 
 import type { SourceOrder, SourceSegment } from '#formats/hl7v2/source.ts'
 import { reviseGive } from './give-revision.ts'
 import { amountIssues } from './hl7v2-amounts.ts'
-import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
+import { controlNeeds, type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource, segmentsNamed } from './hl7v2-source.ts'
 import { orderLinkOf } from './order-number.ts'
@@ -89,22 +89,26 @@ const ended = ['CA', 'DC', 'ER', 'HD', 'RP']
 
 /** ORC-1 (table 0119) and ORC-5: what is not plainly to be given is not taken for it. */
 function onlyWhatIsToBeGiven({ orders }: Gives): ReturnType<Rule> {
-  const issues = orders
-    .filter(({ ORC }) => ORC !== undefined)
-    .flatMap(({ ORC }, index): Issue[] => {
-      const found: Issue[] = []
-      if (!['RE', 'NW', 'OK'].includes(fieldOf(ORC, 1)[0]?._1 ?? ''))
-        found.push({
-          text: 'Only what is to be given (ORC-1 = RE, NW or OK) is understood; an order is ended by its own message',
-          expression: `ORC[${index + 1}]-1`,
-        })
-      if (ended.includes(fieldOf(ORC, 5)[0]?._1 ?? ''))
-        found.push({
-          text: 'Nothing is given of an order that is held or ended (ORC-5)',
-          expression: `ORC[${index + 1}]-5`,
-        })
-      return found
-    })
+  const begun = orders.filter(({ ORC }) => ORC !== undefined)
+  const isFirst = begun.length > 0 && begun[0] === orders[0]
+  requireEach([
+    [isFirst || orders.length === 0, 'ORC[1]', 'What is to be given follows the ORC of its order'],
+    ...controlNeeds({ orders: begun }),
+  ])
+  const issues = begun.flatMap(({ ORC }, index): Issue[] => {
+    const found: Issue[] = []
+    if (!['RE', 'NW', 'OK'].includes(fieldOf(ORC, 1)[0]?._1 ?? ''))
+      found.push({
+        text: 'Only what is to be given (ORC-1 = RE, NW or OK) is understood; an order is ended by its own message',
+        expression: `ORC[${index + 1}]-1`,
+      })
+    if (ended.includes(fieldOf(ORC, 5)[0]?._1 ?? ''))
+      found.push({
+        text: 'Nothing is given of an order that is held or ended (ORC-5)',
+        expression: `ORC[${index + 1}]-5`,
+      })
+    return found
+  })
   if (issues.length > 0) throw new Failure('unsupported', issues)
   return { keep: true }
 }
@@ -130,11 +134,6 @@ function needsOf({ orders }: Gives, { RXG, order }: Give, place: string): Need[]
     ],
     [fieldOf(RXG, 4).length > 0, `${place}-4`, 'What is to be given is required'],
     [fieldOf(RXG, 5).length > 0, `${place}-5`, 'How much is to be given is required'],
-    [
-      fieldOf(RXG, 7).length > 0 || fieldOf(RXG, 8).length > 0,
-      `${place}-7`,
-      'The unit is required, or the form (RXG-8)',
-    ],
     [segmentsNamed(RXG, 'TQ1').length > 0, `${place}-3`, 'When to give it is required (TQ1 or RXG-3)'],
   ]
 }

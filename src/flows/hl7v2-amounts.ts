@@ -13,6 +13,8 @@ interface AmountFields {
   once?: readonly number[]
   /** An amount at least and at most. */
   range?: readonly [number, number]
+  /** What says in what the amount is: its unit, else the form that is counted. */
+  told?: { amount: number; unit: number; form: number }
 }
 
 /** Doses, amounts, rates, strengths, counts and numbers of gives by segment (HL7 v2.5.1 §4.5.4, §4.14); text has been taken for a number before. */
@@ -22,16 +24,18 @@ const amounts: Readonly<Record<string, AmountFields>> = {
     quantities: [23],
     once: [1, 4, 5, 9, 12, 13, 17, 19, 22, 26, 32],
     range: [2, 3],
+    told: { amount: 2, unit: 4, form: 5 },
   },
   RXE: {
     numbers: [3, 4, 10, 23, 25, 33, 39],
     quantities: [19],
     once: [2, 5, 6, 9, 11, 12, 15, 22, 24, 26, 34, 35, 40],
     range: [3, 4],
+    told: { amount: 3, unit: 5, form: 6 },
   },
-  RXD: { numbers: [4, 16, 28], quantities: [12], once: [2, 3, 5, 17] },
-  RXG: { numbers: [1, 5, 6, 15, 17, 23], once: [4, 7], range: [5, 6] },
-  RXA: { numbers: [1, 6], once: [3, 4, 5, 7] },
+  RXD: { numbers: [4, 16, 28], quantities: [12], once: [2, 3, 5, 17], told: { amount: 4, unit: 5, form: 6 } },
+  RXG: { numbers: [1, 5, 6, 15, 17, 23], once: [4, 7], range: [5, 6], told: { amount: 5, unit: 7, form: 8 } },
+  RXA: { numbers: [1, 6], once: [3, 4, 5, 7], told: { amount: 6, unit: 7, form: 8 } },
   RXC: { numbers: [3, 5, 8], once: [2, 4, 6, 9] },
   RXR: { numbers: [], once: [1, 2, 4] },
   TQ1: { numbers: [14], quantities: [2, 6, 13], once: [7, 8] },
@@ -42,7 +46,7 @@ type Owner = keyof SourceOrder
 /**
  * What is no amount in the segments of these names, and in the RXC, RXR and TQ1 under them: text, less than nothing, two
  * where one is read, or more at least than at most. A field that is empty is none of this function's concern, unless the
- * other end of a range is there.
+ * other end of a range is there, or its amount is, and nothing says in what that is.
  */
 export function amountIssues(source: Hl7v2Source, owners: readonly Owner[]): Issue[] {
   return source.orders.flatMap((order) =>
@@ -67,8 +71,9 @@ export function refillIssues(source: Hl7v2Source): Issue[] {
 }
 
 function issuesOf(source: Hl7v2Source, owner: SourceSegment, segment: SourceSegment): Issue[] {
-  const { numbers, quantities = [], once = [], range } = amounts[segment._] ?? { numbers: [] }
-  const issues = [...numbers, ...quantities, ...once]
+  const { numbers, quantities = [], once = [], range, told } = amounts[segment._] ?? { numbers: [] }
+  const issues: Issue[] = told ? unitIssues(source, segment, told) : []
+  const wrong = [...numbers, ...quantities, ...once]
     .sort((a, b) => a - b)
     .flatMap((field): Issue[] => {
       const [first, ...others] = repetitionsOf(segment, field)
@@ -81,7 +86,24 @@ function issuesOf(source: Hl7v2Source, owner: SourceSegment, segment: SourceSegm
         ? []
         : [{ code: 'value', text, expression: expressionOf(source, { owner, segment, field }) }]
     })
-  return issues.length > 0 || !range ? issues : rangeIssues(source, segment, range)
+  issues.push(...wrong)
+  return wrong.length > 0 || !range ? issues : [...issues, ...rangeIssues(source, segment, range)]
+}
+
+/** RXA-6: how much was given is not known (999), or nothing was. */
+const nothingGiven = /^(?:999|0+)$/
+
+/** Ten of what? A unit says so, and a form does where pieces are counted; a strength of the drug does not. */
+function unitIssues(
+  source: Hl7v2Source,
+  segment: SourceSegment,
+  { amount, unit, form }: { amount: number; unit: number; form: number },
+): Issue[] {
+  const value = fieldOf(segment, amount)[0]?._
+  if (value === undefined || (segment._ === 'RXA' && nothingGiven.test(value))) return []
+  if ([unit, form].some((field) => fieldOf(segment, field).length > 0)) return []
+  const text = `An amount needs its unit, or the form that is counted (${segment._}-${form})`
+  return [{ code: 'required', text, expression: placeOf(source, segment, unit) }]
 }
 
 const repeated = 'must not repeat: one segment for each'

@@ -1,6 +1,6 @@
 import { Failure, type Issue } from '#core/failure.ts'
 import { headerOf } from '#formats/hl7v2/header.ts'
-import { withPlaceOfTime } from '#formats/hl7v2/unreadable-time.ts'
+import { withPlace } from '#formats/hl7v2/place-of-refusal.ts'
 import type { Preview } from '#intake/preview.ts'
 import { type Hl7v2Options, type Payload, readPayload, type Sender, understood } from './hl7v2.ts'
 
@@ -33,7 +33,7 @@ async function previewOf(
     return { controlId, flow: flow.name, ...(await options.intake.preview({ flow, body, ...sender })) }
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause
-    return { controlId, outcome: 'refused', issues: withPlaceOfTime(cause, message).issues }
+    return { controlId, outcome: 'refused', issues: withPlace(cause, message).issues }
   }
 }
 

@@ -8,7 +8,7 @@ import { decodeText, encodeText } from '#formats/hl7v2/charset.ts'
 import { headerOf, requireProduction } from '#formats/hl7v2/header.ts'
 import { type Message, readMessage } from '#formats/hl7v2/message.ts'
 import { messagesOf, splitPayload } from '#formats/hl7v2/payload.ts'
-import { withPlaceOfTime } from '#formats/hl7v2/unreadable-time.ts'
+import { withPlace } from '#formats/hl7v2/place-of-refusal.ts'
 import type { Intake } from '#intake/ingest.ts'
 import type { Answered } from '#intake/receipt.ts'
 
@@ -81,7 +81,9 @@ export function readPayload(payload: Uint8Array): Payload {
   const texts = messagesOf(split)
   if (texts.length === 0) throw new Failure('malformed', 'There is no MSH segment in what was sent')
   if (texts.length > maxBatch)
-    throw new Failure('too-large', `Send at most ${maxBatch} messages in one batch`)
+    throw new Failure('too-large', [
+      { text: `Send at most ${maxBatch} messages in one batch`, expression: `MSH[${maxBatch + 1}]` },
+    ])
   // A mark at its beginning says of all of it that it is UTF-8, whatever MSH-18 says of each.
   const mark = payload[0] === 0xef && payload[1] === 0xbb && payload[2] === 0xbf ? '\uFEFF' : ''
   const messages = texts.map((each) => ({
@@ -128,7 +130,7 @@ async function exchange(each: PayloadMessage, sender: Sender, options: Hl7v2Opti
     return acknowledgements(message, { warnings: receipt.warnings }, own)
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause
-    const outcome: Outcome = { failure: withPlaceOfTime(cause, message) }
+    const outcome: Outcome = { failure: withPlace(cause, message) }
     return acknowledgements(message, outcome, options.own)
   }
 }

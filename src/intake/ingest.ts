@@ -94,13 +94,13 @@ export function createIntake(ports: IntakePorts): Intake {
   async function findReceipt(
     caller: Caller,
     messageId: string,
-    body?: Uint8Array,
+    again?: Message,
   ): Promise<Answered | undefined> {
-    const found = await store.findReceipt(caller.clientId, messageId, body)
+    const found = await store.findReceipt(caller.clientId, messageId, again?.content ?? again?.body)
     if (!found) return undefined
     if (found.outcome === 'purged' || found.outcome === 'erased')
       return { receipt: { outcome: found.outcome }, replayed: true }
-    if (found.outcome === 'differs') throw otherMessage()
+    if (found.outcome === 'differs') throw otherMessage(again)
     const answer = JSON.parse(found.answer) as KeptReceipt
     return { receipt: { ...answer, leaf: await store.logPosition(answer.auditEvent) }, replayed: true }
   }
@@ -116,10 +116,10 @@ export function createIntake(ports: IntakePorts): Intake {
 
   async function ingestOnce(message: Message, understood: Understood): Promise<Answered> {
     for (let attempt = 1; ; attempt++) {
-      const before = await findReceipt(message.caller, understood.messageId, message.content ?? message.body)
+      const before = await findReceipt(message.caller, understood.messageId, message)
       if (before) {
         // Of what was purged no hash of the body is kept: only another failed screening may pass for it.
-        if (before.receipt.outcome === 'purged' && understood.purge === undefined) throw otherMessage()
+        if (before.receipt.outcome === 'purged' && understood.purge === undefined) throw otherMessage(message)
         const patients = patientsIn(before.receipt)
         const act = {
           ...actOf(message, clock.now()),
@@ -198,11 +198,10 @@ export function createIntake(ports: IntakePorts): Intake {
   }
 }
 
-function otherMessage(): Failure {
-  return new Failure(
-    'conflict',
-    'A different message with this id was taken in before: give this one an id of its own',
-  )
+function otherMessage(message: Message | undefined): Failure {
+  const text = 'A different message with this id was taken in before: give this one an id of its own'
+  const place = message?.flow.door.kind === 'hl7v2' ? { expression: 'MSH-10' } : {}
+  return new Failure('conflict', [{ text, ...place }])
 }
 
 /** Whom a receipt names. */

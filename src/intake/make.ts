@@ -10,6 +10,7 @@ import type { Made } from './made.ts'
 import { claimNewOrders, resolveOrders } from './orders.ts'
 import type { Parties } from './parties.ts'
 import { place, requireAllowed, unchangedWarnings } from './place.ts'
+import { placeInMessage } from './place-in-message.ts'
 import { requireProfiles } from './profile-gate.ts'
 import { receiversOf } from './receivers.ts'
 import type { Transformer } from './transform.ts'
@@ -36,7 +37,10 @@ export function createMaker(ports: MakerPorts): Maker {
   const destinations = createDestinations(store)
 
   async function make({ flow, caller, body }: Message, understood: Understood, at: number): Promise<Made> {
-    const { references, stubs } = await parties.resolve(understood.parties, at)
+    const inMessage = placeInMessage(flow, understood.source)
+    const { references, stubs } = await inMessage.party(understood.parties, () =>
+      parties.resolve(understood.parties, at),
+    )
     const numbers = unknownNumbers(understood.parties, references, stubs)
     if (numbers.length > 0 && (await queuesUnknown(store, caller.clientId))) {
       const id = vault.deriveId('unknown-patient', caller.clientId, understood.messageId)
@@ -73,8 +77,13 @@ export function createMaker(ports: MakerPorts): Maker {
     const placed = await place(store, resources, { revisions, source: understood.source, at })
     const told = new Set(resources.map(referenceTo))
     const strangers = stubs.filter((stub) => !told.has(referenceTo(stub)))
-    requireProfiles(validator, flow, [...strangers, ...placed.writes.map(({ resource }) => resource)])
-    const allowed = await requireAllowed(access, caller, placed, earlier.retold)
+    const written = placed.writes.map(({ resource }) => resource)
+    inMessage.element([...strangers, ...written], () =>
+      requireProfiles(validator, flow, [...strangers, ...written]),
+    )
+    const allowed = await inMessage.resource([...written, ...placed.unchanged], () =>
+      requireAllowed(access, caller, placed, earlier.retold),
+    )
     const following = { caller, messageId: understood.messageId, at }
     const followed = await withFollowUps({ store, access, vault }, placed.writes, following)
     const mapped = followed.results.map(({ resource }) => resource)

@@ -86,7 +86,9 @@ export async function requireAllowed(
     const interaction = stored && !isRetold ? 'update' : 'create'
     const decision = await access.decide({ caller, interaction, type, stored, incoming })
     if (!decision.permit)
-      throw new Failure('forbidden', `You may not ${stored ? 'change' : 'make'} this ${type}`)
+      throw new Failure('forbidden', [
+        { text: `You may not ${stored ? 'change' : 'make'} this ${type}`, expression: type },
+      ])
     const { reasons, rules } = decision
     allowed.push({ resource: referenceTo(incoming), reasons, rules })
   }

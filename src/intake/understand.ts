@@ -35,7 +35,11 @@ export function understand(
   { flow, body, caller, timeZone }: Message,
 ): Understood {
   const gate = access.gate(caller, 'create', flow.primary)
-  if (!gate.permit) throw new Failure('forbidden', `Your token does not allow you to send ${flow.title}`)
+  if (!gate.permit) {
+    const text = `Your token does not allow you to send ${flow.title}`
+    const place = flow.door.kind === 'hl7v2' ? { expression: 'MSH-9' } : {}
+    throw new Failure('forbidden', [{ text, ...place }])
+  }
   const source = flow.read(body, { timeZone })
   const warnings: Issue[] = []
   const messageId = messageIdOf(flow, source)

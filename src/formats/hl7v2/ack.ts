@@ -4,6 +4,7 @@ import { dtmAt } from './date-time.ts'
 import { type Delimiters, encodingCharacters, requireDelimiters, standardDelimiters } from './delimiters.ts'
 import { escapeText } from './escape.ts'
 import { findSegment, type Message, rawField, type Segment, value } from './message.ts'
+import { placePattern } from './place-of-refusal.ts'
 
 export type AckCode = 'AA' | 'AE' | 'AR' | 'CA' | 'CE' | 'CR'
 
@@ -185,11 +186,9 @@ function describe(issue: Issue, failure: Failure | undefined): AckError {
   }
 }
 
-/** `RXE-3`, `RXE[2]-2.1`, `PID-3[2].4.1` as ERL components; anything else has no place in a message. */
+/** A place as ERL components; anything else has none in a message. */
 function locationOf(expression: string): string[] {
-  const found = /^([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?(?:\.(\d+))?)?$/.exec(
-    expression,
-  )
+  const found = placePattern.exec(expression)
   if (!found) return []
   const [, segment = '', occurrence = '1', field, repetition, component, subcomponent] = found
   if (field === undefined) return [segment, occurrence]
