@@ -102,11 +102,13 @@ export async function openIdentityProvider(
           .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: publicJwk })
           .setIssuedAt()
           .sign(key.privateKey)
+      // One sign-in, whatever the number of its tokens.
+      const auth_time = Math.floor(Date.now() / 1000)
       return {
         thumbprint,
         proof,
         async request(method, path, body, headers = {}) {
-          const bound = { fhirUser: reference, roles: [role], cnf: { jkt: thumbprint } }
+          const bound = { auth_time, fhirUser: reference, roles: [role], cnf: { jkt: thumbprint } }
           const accessToken = await token({ ...bound, ...claims })
           const url = `${clinic.baseUrl}${path}`
           const response = await fetch(url, {
