@@ -1,14 +1,21 @@
 import { Failure } from '#core/failure.ts'
-import type { CareRule, EarlierLink, Flow, Party } from '#core/flow.ts'
+import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
+import { requireSameAnswers } from '#formats/hl7v2/answers-copy.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { reviseAnswers } from './answers-revision.ts'
+import { type CopiedElements, copiedElements } from './copied-elements.ts'
 import { type Need, patientNeed, requireEach } from './hl7v2-needs.ts'
 import { observerParty, resultRecipients } from './hl7v2-observers.ts'
 import { patientParty } from './hl7v2-people.ts'
 import { fieldOf, type Hl7v2Source, readSource, segmentsNamed } from './hl7v2-source.ts'
 import { reviseMessage } from './message-revision.ts'
 
-type Rule = CareRule<Hl7v2Source>
+/** Results, and the exact copies that some of the answers bring along. */
+interface ObservationResult extends Hl7v2Source {
+  copies: CopiedElements
+}
+
+type Rule = CareRule<ObservationResult>
 
 /**
  * ORU^R01, unsolicited results. Each OBR is one of three things, by a rule that its sender can read: OBR-4 is in the
@@ -16,11 +23,11 @@ type Rule = CareRule<Hl7v2Source>
  * message is refused, for results of a laboratory are no messages and would lose as a text what they are as data. What
  * comes again with the number of OBR-3 (else OBR-2) and the code of OBR-4 is the next version of it.
  */
-export const observationResult: Flow<Hl7v2Source> = {
+export const observationResult: Flow<ObservationResult> = {
   name: 'observation-result',
   title: 'Questionnaire result or report (HL7 v2)',
   door: { kind: 'hl7v2', messageTypes: ['ORU^R01'] },
-  read: readSource,
+  read: readResult,
   messageId: (source) => source.controlId,
   primary: 'Communication',
   parties: partiesOf,
@@ -30,6 +37,12 @@ export const observationResult: Flow<Hl7v2Source> = {
   profiles: { Communication: 'https://postern.health/fhir/StructureDefinition/SecureMessage' },
   receivers: [{ role: 'ehr', types: ['Communication', 'QuestionnaireResponse'] }],
   revisions: { Communication: reviseMessage, QuestionnaireResponse: reviseAnswers },
+}
+
+function readResult(body: Uint8Array, context: ReadContext): ObservationResult {
+  const source = readSource(body, context)
+  const copies = copiedElements(source, (copy, order) => requireSameAnswers(copy, order, source.version))
+  return { ...source, copies }
 }
 
 function partiesOf({ facility, MSH, PID, orders }: Hl7v2Source): Party[] {

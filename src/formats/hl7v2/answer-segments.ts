@@ -8,7 +8,7 @@ import type {
 } from 'fhir/r4'
 import { Failure } from '#core/failure.ts'
 import { type AnswerValue, answerValue } from './answer-value.ts'
-import { systemName, type Telling } from './coded.ts'
+import { sayTime, systemName, type Telling } from './coded.ts'
 import { composed, repeated, segmentOf } from './compose.ts'
 import { dtm, isSince, noteSegments } from './dialect.ts'
 import { practitionerField } from './order-people.ts'
@@ -196,11 +196,8 @@ function absenceOf(
 }
 
 /** What our extension observation-details keeps of an OBX: OBX-6, -7, -8, -14 and its NTE. */
-function detailFields(
-  { extension: parts = [] }: Extension,
-  path: string,
-  { dialect, said }: Telling,
-): Written {
+function detailFields({ extension: parts = [] }: Extension, path: string, telling: Telling): Written {
+  const { dialect, said } = telling
   said.say(`${path}.url`)
   const first = (name: string) => {
     const index = parts.findIndex(({ url }) => url === name)
@@ -211,12 +208,15 @@ function detailFields(
     part.url === 'interpretation' ? [flagField(part, `${path}.extension[${index}]`, dialect, said)] : [],
   )
   const note = first('note')?.valueString
+  const observed = first('observed')?.valueDateTime
+  // Told with its part above; in another zone's words it is told roughly.
+  sayTime(telling, `${path}.observed`, observed)
   return {
     fields: {
       6: composed([undefined, first('unit')?.valueString]),
       7: composed([first('referenceRange')?.valueString]),
       8: repeated(flags),
-      14: dtm(dialect, first('observed')?.valueDateTime),
+      14: dtm(dialect, observed),
     },
     notes: note === undefined ? [] : [note],
   }
@@ -237,6 +237,9 @@ function flagField(
   const words = concept?.text
   const own = words === undefined || words === coding.display || words === coding.code
   if (own || isSince(dialect, '2.7')) said.say(`${place}.text`)
+  // A reader has the words from the field, and from the code where it brings none.
+  const read = isSince(dialect, '2.7') ? (words ?? coding.display ?? coding.code) : coding.code
+  if (words !== read) said.keepCopy(path)
   return isSince(dialect, '2.7')
     ? composed([coding.code, words ?? coding.display, 'HL70078'])
     : composed([coding.code])

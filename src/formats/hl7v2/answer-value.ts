@@ -1,6 +1,6 @@
 import type { Attachment, QuestionnaireResponseItemAnswer } from 'fhir/r4'
 import { Failure } from '#core/failure.ts'
-import { codingField, type Telling, unitField } from './coded.ts'
+import { codingField, sayTime, type Telling, unitField } from './coded.ts'
 import { composed, numeral } from './compose.ts'
 import { dtm, isSince } from './dialect.ts'
 import { dataTypes } from './file-types.ts'
@@ -51,9 +51,11 @@ export function answerValue(
 function otherValue(
   { valueDate, valueDateTime, valueTime, valueUri }: QuestionnaireResponseItemAnswer,
   path: string,
-  { dialect, said }: Telling,
+  telling: Telling,
 ): AnswerValue {
-  said.say(`${path}.valueDate`, `${path}.valueDateTime`, `${path}.valueTime`, `${path}.valueUri`)
+  const { dialect, said } = telling
+  said.say(`${path}.valueDate`, `${path}.valueTime`, `${path}.valueUri`)
+  sayTime(telling, `${path}.valueDateTime`, valueDateTime)
   if (valueDate !== undefined) return { type: 'DT', text: dtm(dialect, valueDate) }
   if (valueDateTime !== undefined)
     return { type: isSince(dialect, '2.6') ? 'DTM' : 'TS', text: dtm(dialect, valueDateTime) }
@@ -84,6 +86,8 @@ function fileValue(file: Attachment, path: string, { dialect, said }: Telling): 
   const { contentType = '', data, url } = file
   const [type, subtype] = dataTypes[contentType] ?? ['AP', 'Octet-stream']
   if (dataTypes[contentType]) said.say(`${path}.contentType`)
+  // A reader calls a file as its question is called, and gives it a type.
+  if (file.contentType === undefined || file.title === undefined) said.keepCopy(path)
   if (data !== undefined) {
     said.say(`${path}.data`)
     return { type: 'ED', text: composed([undefined, type, subtype, 'Base64', data]) }

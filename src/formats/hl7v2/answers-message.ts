@@ -1,13 +1,13 @@
-import type { Extension, Patient, Practitioner, Questionnaire, QuestionnaireResponse } from 'fhir/r4'
-import { decimalText } from '#core/decimal.ts'
+import type { Patient, Practitioner, Questionnaire, QuestionnaireResponse } from 'fhir/r4'
 import type { Hl7v2Dialect } from '#core/destination.ts'
 import { Failure } from '#core/failure.ts'
 import { answerSegments } from './answer-segments.ts'
-import { codingField, systemName, type Telling } from './coded.ts'
+import { answersRest } from './answers-rest.ts'
+import { codingField, sayTime, systemName, type Telling } from './coded.ts'
 import { composed, segmentOf } from './compose.ts'
 import { dtm, type Envelope, entity, headerSegment, noteSegments, requireWritable } from './dialect.ts'
 import { patientSegment } from './order-people.ts'
-import { createSaid, detailsUrl, requireNoModifiers, restNotes, type Said, sourceTimeUrl } from './said.ts'
+import { createSaid, requireNoModifiers } from './said.ts'
 
 /** What one outbound set of answers is made of. */
 export interface AnswersValues extends Envelope {
@@ -22,7 +22,7 @@ export interface AnswersValues extends Envelope {
 /**
  * ORU^R01 (HL7 v2.5.1 §7.3.1) of a QuestionnaireResponse: the way back of gap_04. OBR-4 names the questionnaire, each
  * answered question is an OBX, OBX-4 tells the occasions of a repeating group apart (`2.1` the first within the second).
- * What has no field is told in an NTE each, after the OBR. Throws Failure `unsupported` for what v2 cannot say and
+ * What has no field is told in NTEs after the OBR and in a ZFH at the end (formats/hl7v2/answers-rest). Throws Failure `unsupported` for what v2 cannot say and
  * `invalid` where nothing was answered.
  */
 export function writeAnswersMessage(values: AnswersValues): string {
@@ -42,19 +42,15 @@ export function writeAnswersMessage(values: AnswersValues): string {
     22: dtm(dialect, response.meta?.lastUpdated),
     25: status.report,
   })
-  said.say('authored')
-  const notes = [
-    ...ownNotes(response, said),
-    ...extensionNotes(response.extension ?? [], said),
-    ...peopleNotes(values),
-  ]
-  const rest = said.rest(response).filter(({ path }) => !stays.test(path))
+  sayTime(telling, 'authored', response.authored)
+  const { notes, copy } = answersRest(values, said)
   const text = [
     headerSegment(values, ['ORU', 'R01', 'ORU_R01']),
     patientSegment(patient, dialect),
     obr,
-    ...noteSegments([...notes, ...restNotes(rest)]),
+    ...noteSegments(notes),
     ...answers,
+    copy,
   ].join('')
   requireWritable(text, dialect)
   return text
@@ -102,58 +98,6 @@ function questionnaireField(
 function partnerName({ questionnaires = {} }: Hl7v2Dialect, canonical: string): string | undefined {
   return questionnaires[canonical] ?? questionnaires[canonical.split('|')[0] ?? '']
 }
-
-/** What a sender once said of the whole in NTEs goes on as it came. */
-function ownNotes({ extension = [] }: QuestionnaireResponse, said: Said): string[] {
-  return extension.flatMap(({ url, extension: parts = [] }, index) =>
-    url !== detailsUrl
-      ? []
-      : parts.flatMap((part, at) => {
-          if (part.url !== 'note' || part.valueString === undefined) return []
-          said.say(`extension[${index}].url`, `extension[${index}].extension[${at}]`)
-          return [part.valueString]
-        }),
-  )
-}
-
-/** Extensions of ours by their names, `FHIR eligibility-outcome.result: eligible`; others are told by their paths. */
-function extensionNotes(extensions: readonly Extension[], said: Said): string[] {
-  return extensions.flatMap((extension, index) => {
-    const name = /^https:\/\/postern\.health\/fhir\/StructureDefinition\/([a-z-]+)$/.exec(extension.url)?.[1]
-    if (name === undefined || extension.url === detailsUrl) return []
-    said.say(`extension[${index}]`)
-    if (extension.url === sourceTimeUrl) return []
-    return restNotes([...namedLeaves(extension, name)])
-  })
-}
-
-function* namedLeaves(value: object, path: string): Generator<{ path: string; text: string }> {
-  for (const [name, each] of Object.entries(value)) {
-    if (name === 'url') continue
-    const place = /^value[A-Z]/.test(name) ? path : `${path}.${name}`
-    const text = decimalText(each) ?? (typeof each === 'object' ? undefined : String(each))
-    if (text !== undefined) yield { path: place, text }
-    else if (name === 'extension')
-      for (const part of each as Extension[]) yield* namedLeaves(part, `${path}.${part.url}`)
-    else if (Array.isArray(each))
-      for (const [index, item] of each.entries()) yield* namedLeaves(item, `${place}[${index}]`)
-    else yield* namedLeaves(each as object, place)
-  }
-}
-
-/** XCN names persons of a staff only: that the patient or a relative said it must be told all the same. */
-function peopleNotes({ response, author }: AnswersValues): string[] {
-  const typeOf = (reference: string | undefined) => reference?.split('/')[0]
-  const people = [
-    { path: 'author.type', text: author ? undefined : typeOf(response.author?.reference) },
-    { path: 'source.type', text: typeOf(response.source?.reference) },
-  ]
-  return restNotes(people.flatMap(({ path, text }) => (text ? [{ path, text }] : [])))
-}
-
-/** What is not for another system, by rule: references to what stays here. Labels (meta.security) are told. */
-const stays =
-  /^(?:(?:resourceType|id|language|text|status|subject|encounter|basedOn|partOf|author|source|contained)(?:[.[]|$)|meta\.(?:versionId|lastUpdated|source|profile|tag)|meta\.security\[\d+\]\.display)|\.reference$/
 
 function refused(kind: 'invalid' | 'unsupported', text: string, element: string): Failure {
   return new Failure(kind, [{ text, expression: `QuestionnaireResponse.${element}` }])

@@ -13,8 +13,8 @@ import { isDispenseElement } from './dispense-rest.ts'
 import { readMessage } from './message.ts'
 import { type SourceOrder, type SourceSegment, sourceTree } from './source.ts'
 
-/** Throws Failure `invalid` for a copy (ZFH) that says anything else of the dispense than its fields do (formats/hl7v2/copy-fields). */
-export function requireSameDispense(copy: PlacedCopy, order: SourceOrder, version: string): void {
+/** The copy. Throws Failure `invalid` for a copy (ZFH) that says anything else of the dispense than its fields do (formats/hl7v2/copy-fields). */
+export function requireSameDispense(copy: PlacedCopy, order: SourceOrder, version: string): PlacedCopy {
   const names = Object.keys(copy.elements)
   if (copy.resourceType !== 'MedicationDispense' || !names.every(isDispenseElement))
     throw copyRefused(copy, 'holds what is not copied of a dispense')
@@ -25,6 +25,7 @@ export function requireSameDispense(copy: PlacedCopy, order: SourceOrder, versio
     told: () => segmentsOf(written(copy, version)),
     shownIn: (name) => shownIn[name] ?? [],
   })
+  return copy
 }
 
 /** The copied elements as a dispense of their own; what it needs beside them is compared with nothing. */

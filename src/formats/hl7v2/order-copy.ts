@@ -15,11 +15,11 @@ import { isOrderElement } from './order-rest.ts'
 import { type SourceOrder, type SourceSegment, sourceTree } from './source.ts'
 
 /**
- * Throws Failure `invalid` for a copy (ZFH) that says anything else of the order than its fields do. Two truths in one
+ * The copy. Throws Failure `invalid` for a copy (ZFH) that says anything else of the order than its fields do. Two truths in one
  * message would let one reader dispense what another never saw: so the copied elements are written as fields once
  * more, and must come out as the fields that came. Elements that no field of the message shows are added by the copy.
  */
-export function requireSameOrder(copy: PlacedCopy, order: SourceOrder, version: string): void {
+export function requireSameOrder(copy: PlacedCopy, order: SourceOrder, version: string): PlacedCopy {
   const names = Object.keys(copy.elements)
   if (copy.resourceType !== 'MedicationRequest' || !names.every(isOrderElement))
     throw copyRefused(copy, 'holds what is not copied of an order')
@@ -34,6 +34,7 @@ export function requireSameOrder(copy: PlacedCopy, order: SourceOrder, version: 
     told: () => segmentsOf(written(copy, { ...dialectOfCopy(copy, version), orders }), detail),
     shownIn: (name) => shownIn[name]?.[detail] ?? [],
   })
+  return copy
 }
 
 /** The copied elements as an order of their own; what it needs beside them is compared with nothing. */

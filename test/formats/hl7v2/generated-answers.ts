@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import type {
+  Attachment,
   Extension,
   Questionnaire,
   QuestionnaireItem,
@@ -13,16 +14,23 @@ import type {
 type Item = QuestionnaireResponseItem
 type Answer = QuestionnaireResponseItemAnswer
 
+const rarely = fc.nat(9).map((each) => each === 0)
+
 const ucum = 'http://unitsofmeasure.org'
 const detailsUrl = 'https://postern.health/fhir/StructureDefinition/observation-details'
 const absentUrl = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason'
 
-const decimal = fc
+const exact = fc
+  .constantFrom('1E3', '2.50e-1', '12345678901234567', '0.000000000001')
+  .map((text) => JSON.rawJSON(text) as unknown as number)
+const plainDecimal = fc
   .tuple(fc.boolean(), fc.nat(9_999), fc.integer({ min: 0, max: 3 }), fc.nat(999))
   .map(([minus, whole, places, rest]) => {
     const fraction = places > 0 ? `.${String(rest).padStart(3, '0').slice(0, places)}` : ''
     return JSON.rawJSON(`${minus ? '-' : ''}${whole}${fraction}`) as unknown as number
   })
+
+const decimal = fc.oneof({ weight: 5, arbitrary: plainDecimal }, { weight: 1, arbitrary: exact })
 
 const words = fc
   .array(fc.constantFrom('fine', 'since', '|', '^x', '~', '\\', '&', '\n', 'é', 'Ж', '日', '""', '\\F\\'), {
@@ -35,6 +43,8 @@ const unit = fc.constantFrom(
   { unit: 'mmHg', code: 'mm[Hg]' },
   { unit: 'kg', code: 'kg' },
   { unit: 'cm', code: 'cm' },
+  { code: 'kg' },
+  { unit: 'pounds' },
 )
 const quantity = fc
   .tuple(decimal, unit, fc.constantFrom(undefined, undefined, '<', '<=', '>=', '>'))
@@ -42,7 +52,7 @@ const quantity = fc
     value,
     ...(comparator ? { comparator: comparator as '<' } : {}),
     ...named,
-    system: ucum,
+    ...('code' in named ? { system: ucum } : {}),
   }))
 
 function answersTo(question: QuestionnaireItem): fc.Arbitrary<Answer[]> {
@@ -79,11 +89,25 @@ function answersTo(question: QuestionnaireItem): fc.Arbitrary<Answer[]> {
     attachment: () =>
       one(
         'valueAttachment',
-        fc.constantFrom('image/jpeg', 'application/pdf', 'text/plain').map((contentType) => ({
-          contentType,
-          data: '/9j/4AAQ',
-          title: question.text,
-        })),
+        fc
+          .tuple(
+            fc.constantFrom('image/jpeg', 'application/pdf', 'text/plain', 'application/jose'),
+            fc.constantFrom<Attachment>({ data: '/9j/4AAQ' }, { url: 'https://files.example/7' }),
+            fc.record(
+              {
+                title: fc.constantFrom(question.text, 'my arm'),
+                language: fc.constant('de'),
+                size: fc.constant(6),
+              },
+              { requiredKeys: [] },
+            ),
+          )
+          .map(([contentType, where, { title, ...more }]) => ({
+            contentType,
+            ...where,
+            ...more,
+            ...(title === undefined ? {} : { title }),
+          })),
       ),
   }
   const found = types[question.type]
@@ -91,10 +115,13 @@ function answersTo(question: QuestionnaireItem): fc.Arbitrary<Answer[]> {
   return found()
 }
 
-const flag = fc.constantFrom(['H', 'High'], ['N', 'Normal']).map(([code, display]) => ({
-  coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation', code, display }],
-  text: display,
-}))
+const flag = fc
+  .constantFrom(['H', 'High', 'High'], ['N', 'Normal', 'Normal'], ['N', 'Normal', 'as always'])
+  .map(([code, display, text]) => ({
+    coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation', code, display }],
+    text,
+  }))
+const foreign: Extension = { url: 'https://elsewhere.example/mood', valueString: 'worried' }
 
 function details(type: QuestionnaireItem['type']): fc.Arbitrary<Extension[]> {
   const parts = fc.record(
@@ -125,10 +152,17 @@ function itemFor(question: QuestionnaireItem): fc.Arbitrary<Item[]> {
   }
   const shown = { linkId: question.linkId, text: question.text } as Item
   const answered = fc
-    .tuple(answersTo(question), details(question.type))
-    .map(([answer, extension]) => [{ ...shown, ...(extension.length > 0 ? { extension } : {}), answer }])
+    .tuple(answersTo(question), details(question.type), rarely, rarely)
+    .map(([answer, detail, remarked, marked]) => {
+      const extension = remarked ? [...detail, foreign] : detail
+      const said = marked ? answer.map((each) => ({ ...each, extension: [foreign] })) : answer
+      return [{ ...shown, ...(extension.length > 0 ? { extension } : {}), answer: said }]
+    })
   const reason = fc
-    .tuple(details('display'), fc.constantFrom('not-performed', 'not-asked', 'temp-unknown'))
+    .tuple(
+      details('display'),
+      fc.constantFrom('not-performed', 'not-asked', 'temp-unknown', 'asked-declined'),
+    )
     .map(([extension, valueCode]) => [{ ...shown, extension: [...extension, { url: absentUrl, valueCode }] }])
   const unspoken = fc.constant<Item[]>([])
   return fc.oneof(
@@ -149,14 +183,16 @@ export function answersOf(questionnaire: Questionnaire): fc.Arbitrary<Questionna
       fc.constantFrom('completed' as const, 'amended' as const, 'in-progress' as const, 'stopped' as const),
       fc.constantFrom('urn:oid:1.2.3', 'https://clinic.example/answers'),
       fc.option(words),
+      rarely,
     )
-    .map(([item, status, system, note]) => ({
+    .map(([item, status, system, note, marked]) => ({
       resourceType: 'QuestionnaireResponse',
       id: 'qr1',
-      ...(note === null
-        ? {}
-        : { extension: [{ url: detailsUrl, extension: [{ url: 'note', valueString: note }] }] }),
-      identifier: { system, value: 'Q|1' },
+      extension: [
+        ...(note === null ? [] : [{ url: detailsUrl, extension: [{ url: 'note', valueString: note }] }]),
+        ...(marked ? [foreign] : []),
+      ],
+      identifier: { ...(marked ? { use: 'secondary' } : {}), system, value: 'Q|1' },
       questionnaire: `${questionnaire.url}|${questionnaire.version}`,
       status,
       subject: { reference: 'Patient/p' },

@@ -187,7 +187,7 @@ it('an eligibility result tells its outcome and price by their names, and who an
   expect(text).toContain('|WM-1^Weight^SURVEYS|')
   expect(text).toContain('FHIR eligibility-outcome.result: eligible')
   expect(text).toContain('FHIR pricing-disclosure.component.amount.value: ')
-  expect(text).toContain('FHIR source.type: Patient')
+  expect(text).toContain('Answered by: Patient')
   expect(text).not.toContain('FHIR questionnaire')
 })
 
