@@ -173,7 +173,7 @@ describe('where what is refused was read from', () => {
     const noTime = changed(order(), 'TQ1|1||PRNQ6H', 'TQ1|1||PRNQ6H|2599')
     expect(await placesOf(engine, noTime)).toEqual(['AE', 'TQ1^1^4'])
     const long = changed(
-      linesOf('document-message/note-with-file'),
+      changed(linesOf('document-message/note-with-file'), 'DOC-77', 'DOC-LONG'),
       /(\rOBX\|1\|TX\|[^|]*\|[^|]*\|)[^|\r]*/,
       `$1${'long '.repeat(210_000)}`,
     )
