@@ -1,4 +1,7 @@
+import type { Communication } from 'fhir/r4'
+import { sameValue } from '#care/same-value.ts'
 import type { CareRule, EarlierLink, Flow, Party, ReadContext } from '#core/flow.ts'
+import type { Identified, Resource } from '#core/resource.ts'
 import type { SourceSegment } from '#formats/hl7v2/source.ts'
 import { patientNeed, requireEach } from './hl7v2-needs.ts'
 import { patientParty, practitionerParty } from './hl7v2-people.ts'
@@ -33,7 +36,7 @@ export const appointment: Flow<Appointment> = {
   mapping: 'appointment',
   profiles: { Communication: 'https://postern.health/fhir/StructureDefinition/SecureMessage' },
   receivers: [{ role: 'ehr', types: ['Task', 'Communication'] }],
-  revisions: { Task: reviseMirror, Communication: reviseMessage },
+  revisions: { Task: reviseMirror, Communication: reviseComment },
 }
 
 function readAppointment(body: Uint8Array, context: ReadContext): Appointment {
@@ -82,4 +85,12 @@ function hasWhatAnAppointmentNeeds({ PID, SCH }: Appointment): ReturnType<Rule> 
     patientNeed(PID),
   ])
   return { keep: true }
+}
+
+/** Every event of an appointment repeats its comments: one that says the same to the same is no new version. */
+function reviseComment(standing: Identified, incoming: Identified): Resource {
+  const said = ['status', 'identifier', 'topic', 'about', 'sender', 'recipient', 'payload'] as const
+  const [before, now] = [standing, incoming] as [Partial<Communication>, Partial<Communication>]
+  const isRepeated = said.every((element) => sameValue(before[element], now[element]))
+  return isRepeated ? standing : reviseMessage(standing, incoming)
 }

@@ -100,6 +100,17 @@ describe('an appointment', () => {
     )
     const seen = await scene.stranger.request('GET', `/fhir/Communication?patient=Patient/${patient.id}`)
     expect(resourcesOf(seen.body)).toEqual([])
+    // The next event repeats both comments and changes one: that one alone has a next version.
+    const next = (id: string, hour: string) =>
+      other(fixture('appointment/with-words-of-both-sides.in.hl7'))
+        .replace('|SIU-31|', `|${id}|`)
+        .replace('20260110090000', `20260110${hour}0000`)
+    expect((await send(next('SIU-32', '10'))).text).toContain('MSA|AA|')
+    const versions = async () => (await search('Communication')).map(({ meta }) => meta.versionId).sort()
+    expect(await versions()).toEqual(['1', '1'])
+    const changed = next('SIU-33', '11').replace('no lift access', 'no lift today')
+    expect((await send(changed)).text).toContain('MSA|AA|')
+    expect(await versions()).toEqual(['1', '2'])
   })
 
   it('is not made of blocked times (S23, S24), which are understood and not kept', async () => {
