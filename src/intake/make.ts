@@ -1,5 +1,5 @@
 import type { Access } from '#core/decision.ts'
-import type { Issue } from '#core/failure.ts'
+import { Failure, type Issue } from '#core/failure.ts'
 import type { Artifacts, Store, Vault } from '#core/ports.ts'
 import { type Reference, type Resource, referenceTo } from '#core/resource.ts'
 import { createDestinations } from './destinations.ts'
@@ -9,6 +9,7 @@ import { withFollowUps } from './follow-up.ts'
 import type { Made } from './made.ts'
 import { claimNewOrders, resolveOrders } from './orders.ts'
 import type { Parties } from './parties.ts'
+import { checkPatients } from './patient-identity.ts'
 import { place, requireAllowed, unchangedWarnings } from './place.ts'
 import { placeInMessage } from './place-in-message.ts'
 import { requireProfiles } from './profile-gate.ts'
@@ -36,16 +37,25 @@ export function createMaker(ports: MakerPorts): Maker {
   const { store, access, vault, parties, transformer, validator } = ports
   const destinations = createDestinations(store)
 
-  async function make({ flow, caller, body }: Message, understood: Understood, at: number): Promise<Made> {
+  async function make(message: Message, understood: Understood, at: number): Promise<Made> {
+    const { flow, caller, body, confirmed = [] } = message
     const inMessage = placeInMessage(flow, understood.source)
     const { references, stubs } = await inMessage.party(understood.parties, () =>
       parties.resolve(understood.parties, at),
     )
     const numbers = unknownNumbers(understood.parties, references, stubs)
-    if (numbers.length > 0 && (await queuesUnknown(store, caller.clientId))) {
+    const named = { flow, parties: understood.parties, references, confirmed }
+    const { doubts, warnings: differences } = await checkPatients(store, named)
+    const isUnclear = numbers.length + doubts.length > 0
+    if (isUnclear && (await queuesUnknown(store, caller.clientId))) {
       const id = vault.deriveId('unknown-patient', caller.clientId, understood.messageId)
-      return unknownPatientMade({ flow, caller }, understood, { id, numbers, at })
+      return unknownPatientMade({ flow, caller }, understood, { id, numbers, doubts, at })
     }
+    if (doubts.length > 0)
+      throw new Failure(
+        'not-found',
+        doubts.flatMap(({ issues }) => issues),
+      )
     const naming = { caller, patient: references.subject }
     const claims = await claimNewOrders(store, flow.placed?.(understood.source) ?? [], naming)
     const links = flow.orders?.(understood.source) ?? []
@@ -58,7 +68,7 @@ export function createMaker(ports: MakerPorts): Maker {
       const isStub = stubs.some((stub) => referenceTo(stub) === references.subject)
       const patient = isStub ? undefined : references.subject
       const id = vault.deriveId('unmatched', caller.clientId, understood.messageId)
-      return waiting({ id, body, caller, patient, at }, [...understood.warnings, warning])
+      return waiting({ id, body, caller, patient, at }, [...understood.warnings, ...differences, warning])
     }
     const earlier = await resolveEarlier({ store, vault, access }, flow.earlier?.(understood.source) ?? [], {
       flow: flow.name,
@@ -95,7 +105,7 @@ export function createMaker(ports: MakerPorts): Maker {
       mapped,
       unchanged: placed.unchanged,
       mapping,
-      warnings: [...understood.warnings, ...warnings, ...unchangedWarnings(placed)],
+      warnings: [...understood.warnings, ...differences, ...warnings, ...unchangedWarnings(placed)],
       unmapped,
       references: known,
       drafts: resources.filter(({ resourceType }) => resourceType !== 'Provenance'),

@@ -15,6 +15,8 @@ export interface Message {
   /** IANA zone for HL7 v2 times without offset. */
   timeZone: string
   requestId: string
+  /** Patients' numbers of which a person said that they lead to the right record, whatever the message says of them. */
+  confirmed?: readonly Party['identifier'][]
 }
 
 /** A message that was read, that its sender may send, and that no rule of care refuses. */

@@ -47,15 +47,17 @@ export function numberKey({ system, value }: PatientNumber): string {
 export interface UnknownPatient {
   id: string
   numbers: PatientNumber[]
+  /** Numbers that are somebody's here, perhaps another's (intake/patient-identity). */
+  doubts: readonly { number: PatientNumber; issues: readonly Issue[] }[]
   /** Milliseconds since the epoch. */
   at: number
 }
 
-/** Nobody is made and nothing is mapped of a message about a patient whom nobody knows: it waits, whole, for a person. */
+/** Nobody is made and nothing is mapped of a message of which nobody knows whom it is about: it waits, whole, for a person. */
 export function unknownPatientMade(
   { flow, caller }: Pick<Message, 'flow' | 'caller'>,
   { warnings }: Pick<Understood, 'warnings'>,
-  { id, numbers, at }: UnknownPatient,
+  { id, numbers, doubts, at }: UnknownPatient,
 ): Made {
   const organization = caller.actors.find((actor) => actor.startsWith('Organization/'))
   const resource = unknownPatientTask(id, organization, at)
@@ -71,9 +73,13 @@ export function unknownPatientMade(
     },
     mapped: [resource],
     unchanged: [],
-    warnings: [...warnings, unknownPatientWarning(flow)],
+    warnings: [
+      ...warnings,
+      ...(numbers.length > 0 ? [unknownPatientWarning(flow)] : []),
+      ...doubts.flatMap(({ issues }) => issues.map(doubtWarning)),
+    ],
     unmapped: [],
-    unknown: { id, numbers },
+    unknown: { id, numbers: [...numbers, ...doubts.map(({ number }) => number)] },
     references: {},
     drafts: [],
     allowed: [],
@@ -106,4 +112,8 @@ function unknownPatientWarning({ door }: Pick<Flow, 'door'>): Issue {
     text: 'No patient here has this number: a person will say whom it is about, and it goes on by itself',
     expression: door.kind === 'hl7v2' ? 'PID-3' : 'patient.identifier',
   }
+}
+
+function doubtWarning(issue: Issue): Issue {
+  return { ...issue, severity: 'warning', text: `${issue.text}; a person will say whom it is about` }
 }

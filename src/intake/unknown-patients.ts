@@ -24,7 +24,7 @@ import { type Message, understand } from './understand.ts'
 import { numberKey, type PatientNumber, type UnknownFacts, unknownPatientCode } from './unknown-patient.ts'
 import type { By } from './workshop.ts'
 
-/** A number that nobody has, and what waits for somebody to say whose it is. */
+/** A number that nobody has, or perhaps another than the message is about, and what waits for somebody to say whose it is. */
 export interface WaitingNumber extends PatientNumber {
   /** Who sent it, and in what. */
   client: string
@@ -147,19 +147,23 @@ export function createUnknownPatients(ports: UnknownPatientsPorts): UnknownPatie
       }),
       writes,
     })
-    for (const each of asking) await takeUp(each)
+    // Who says whose a number is, says so against what the messages say of its patient too.
+    for (const each of asking) await takeUp(each, patient ? [number] : [])
     return countEnded(
       store,
       asking.map(({ task }) => task.id),
     )
   }
 
-  async function takeUp({ task: { id } }: Waiting): Promise<boolean> {
+  async function takeUp(
+    { task: { id } }: Waiting,
+    confirmed: readonly PatientNumber[] = [],
+  ): Promise<boolean> {
     const task = await readOpenTask(store, id)
     const held = task && (await readHeld<UnknownFacts>(store, id))
     if (!held) return false
     try {
-      return await intake.takeUp(messageOf(held), (at) => ending(task, held, at))
+      return await intake.takeUp({ ...messageOf(held), confirmed }, (at) => ending(task, held, at))
     } catch (cause) {
       const isPassing = !(cause instanceof Failure) || isRaced(cause) || passing.includes(cause.kind)
       if (isPassing) ports.report(cause)

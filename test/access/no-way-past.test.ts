@@ -124,6 +124,12 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
     because: 'gives the command line, whose office holds the keys, a message as it came, and tells the log',
   },
   {
+    files: /^src\/intake\/patient-identity\.ts$/,
+    decides: /belongsToAnother/,
+    because:
+      'compares whom a message names with the record its number leads to: tells that they differ, never how',
+  },
+  {
     files: /^src\/intake\/parties\.ts$/,
     decides: /references\[party\.slot\]/,
     because:

@@ -184,3 +184,87 @@ describe('a message about a patient whom nobody knows', () => {
     expect(await patientsWith('MRN-DROP')).toEqual([])
   })
 })
+
+describe('a number that is another person’s here', () => {
+  const family = 'OKAFOR^ADA'
+  const about = (id: string, ...changes: [string, string][]) =>
+    changes.reduce((text, [from, to]) => text.replace(from, to), order(id, 'MRN-4711'))
+  const stranger: [string, string][] = [
+    [family, 'NYSTRÖM^EVA'],
+    ['19870314', '19520101'],
+  ]
+
+  it('by name and birth date is refused with both fields, and nothing of anybody’s in the answer', async () => {
+    const answer = await send(scene.platform, about('WRONG-1', ...stranger))
+    expect(answer).toContain('MSA|AE|WRONG-1')
+    expect(answer).toMatch(/ERR\|\|PID\^1\^5\|204\^[^|]*\|E\|/)
+    expect(answer).toMatch(/ERR\|\|PID\^1\^7\|204\^[^|]*\|E\|/)
+    expect(answer).not.toMatch(/MRN|OKAFOR|NYSTR|1987|1952/i)
+    expect(await ordersOf('WRONG-1')).toEqual([])
+  })
+
+  it.each([
+    ['birth date alone', 'ALONE-1', [['19870314', '19870413']], 'PID^1^7'],
+    ['name alone', 'ALONE-2', [[family, 'NYSTRÖM^EVA']], 'PID^1^5'],
+  ] as [string, string, [string, string][], string][])(
+    'is doubted by its %s: taken with a warning',
+    async (...each) => {
+      const [, id, changes, place] = each
+      const answer = await send(scene.platform, about(id, ...changes))
+      expect(answer).toContain(`MSA|AA|${id}`)
+      expect(answer).toContain(`ERR||${place}|`)
+      expect(answer).toMatch(/\|W\|/)
+    },
+  )
+
+  it.each([
+    ['a part of a double name', 'SAME-1', 'Okafor-Lee^ADA', '19870413'],
+    ['an alias or maiden name beside another', 'SAME-2', 'LEE^ADA^^^^^L~ÓKAFOR^ADA', '19870413'],
+    ['half a birth date', 'SAME-3', 'LEE^ADA', '1987'],
+  ])('is not what %s says', async (_, id, name, birthDate) => {
+    const answer = await send(scene.platform, about(id, [family, name], ['19870314', birthDate]))
+    expect(answer).toContain(`MSA|AA|${id}`)
+  })
+
+  it('is not corrected by ADT in name and birth date at once, but in one of both', async () => {
+    const adt = (id: string, name: string, birthDate: string) =>
+      [
+        `MSH|^~\\&|ADT|NORTHSIDE|POSTERN|HUB|20260110100000-0600||ADT^A08|${id}|P|2.5.1`,
+        `PID|1||MRN-4711^^^NORTHSIDE&2.16.840.1.113883.19.5&ISO^MR||${name}^ADA||${birthDate}|F`,
+      ].join('\r')
+    expect(await send(scene.platform, adt('ADT-1', 'NYSTROM', '19520101'))).toContain('MSA|AE|ADT-1')
+    const corrected = await send(scene.platform, adt('ADT-2', 'OKAFOR', '19870315'))
+    expect(corrected).toContain('MSA|AA|ADT-2')
+    expect(corrected).not.toContain('ERR|')
+    const { body } = await scene.platform.request('GET', `/fhir/${scene.patient}`)
+    expect(body).toMatchObject({ birthDate: '1987-03-15', name: [{ family: 'OKAFOR' }] })
+  })
+
+  it('beside the patient’s own is refused with its repetition', async () => {
+    const both = ['MRN-4711^^^NORTHSIDE', 'MRN-4711^^^NORTHSIDE'] as const
+    expect(await send(scene.platform, order('TWO-1', 'MRN-SECOND'))).toContain('MSA|AA|TWO-1')
+    const second = 'MRN-SECOND^^^NORTHSIDE&2.16.840.1.113883.19.5&ISO^MR'
+    const answer = await send(
+      scene.platform,
+      about('TWO-2', [both[0], `X-1^^^ELSEWHERE^PI~${second}~${both[1]}`]),
+    )
+    expect(answer).toContain('MSA|AE|TWO-2')
+    expect(answer).toMatch(/ERR\|\|PID\^1\^3\^\d\|204\^/)
+    expect(answer).not.toContain('MRN-')
+  })
+
+  it('waits for a person where the partner is set so, who may say that it is the same one', async () => {
+    const answer = await send(hospital, about('WRONG-2', ...stranger))
+    expect(answer).toContain('MSA|AA|WRONG-2')
+    expect(answer).toMatch(/ERR\|\|PID\^1\^5\|204\^[^|]*\|W\|/)
+    expect(await ordersOf('WRONG-2')).toEqual([])
+    const asked = { system, value: 'MRN-4711' }
+    expect((await operator.request('GET', path)).body).toMatchObject([{ ...asked, messages: 1 }])
+    await scene.clinic.gateway.upkeep()
+    expect(await ordersOf('WRONG-2')).toEqual([])
+    expect((await operator.request('POST', path, { ...asked, patient: null })).status).toBe(409)
+    const done = await operator.request('POST', path, { ...asked, patient: scene.patient })
+    expect(done.body, done.text).toMatchObject({ resumed: 1, waiting: 0, withPeople: 0 })
+    expect((await ordersOf('WRONG-2'))[0].subject.reference).toBe(scene.patient)
+  })
+})
