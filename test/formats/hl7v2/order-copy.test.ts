@@ -149,11 +149,11 @@ describe('what has no field', () => {
   })
 })
 
-/** Amounts and words that no table translates (RXE-19 is of a day, RXE-22 has a letter for it); what is escaped is left to the other properties. */
+/** Amounts and words that no table translates (RXE-19 is of a day, RXE-22 and TQ-3 have a letter for it); what is escaped is left to the other properties. */
 function clinicalValues(given: MedicationRequest): { path: string; value: string }[] {
   const found: { path: string; value: string }[] = []
   const walk = (each: unknown, path: string) => {
-    if (/(?:maxDosePerPeriod|rateRatio)\.denominator\.unit$/.test(path)) return
+    if (/(?:(?:maxDosePerPeriod|rateRatio)\.denominator|boundsDuration)\.unit$/.test(path)) return
     if (JSON.isRawJSON(each)) found.push({ path, value: numeral(each) })
     else if (typeof each === 'string' && /\.(?:text|display|unit|valueString)$/.test(path)) {
       if (/^[\w ]+$/.test(each)) found.push({ path, value: each })
