@@ -54,7 +54,7 @@ client
   .option('--name <name>', 'a name for people')
   .option('--organization <reference>', 'Organization/… on whose behalf it acts')
   .option('--purpose <codes>', 'purposes of use, separated by commas; the first is the default', 'TREAT')
-  .option('--grant <grants>', 'special permissions, e.g. order-source', '')
+  .option('--grant <grants>', 'special permissions, e.g. order-source, audit-source', '')
   .option('--webhook <addresses>', 'where its subscriptions may be notified: at these or below', '')
   .option('--mllp-address <addresses>', 'addresses its MLLP connections come from', '')
   .option(

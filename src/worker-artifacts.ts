@@ -81,7 +81,9 @@ import substitutionRxeJson from '../mappings/substitution-rxe.json'
 import substitutionRxoJson from '../mappings/substitution-rxo.json'
 import timeUnitJson from '../mappings/time-unit.json'
 import yesNoJson from '../mappings/yes-no.json'
+import codeSystemBasicAuditEntityTypeJson from '../profiles/CodeSystem-BasicAuditEntityType.json'
 import codeSystemAttestationMethodJson from '../profiles/CodeSystem-attestation-method.json'
+import codeSystemAuditOriginJson from '../profiles/CodeSystem-audit-origin.json'
 import codeSystemCancelOutcomeJson from '../profiles/CodeSystem-cancel-outcome.json'
 import codeSystemDispenseIssueJson from '../profiles/CodeSystem-dispense-issue.json'
 import codeSystemEligibilityResultJson from '../profiles/CodeSystem-eligibility-result.json'
@@ -95,6 +97,10 @@ import structureDefinitionConsentDirectiveJson from '../profiles/StructureDefini
 import structureDefinitionDispenseRecordJson from '../profiles/StructureDefinition-DispenseRecord.json'
 import structureDefinitionEligibilityQuestionnaireJson from '../profiles/StructureDefinition-EligibilityQuestionnaire.json'
 import structureDefinitionEligibilityResultJson from '../profiles/StructureDefinition-EligibilityResult.json'
+import structureDefinitionIHEBasicAuditPatientQueryJson from '../profiles/StructureDefinition-IHE.BasicAudit.PatientQuery.json'
+import structureDefinitionIHEBasicAuditPatientReadJson from '../profiles/StructureDefinition-IHE.BasicAudit.PatientRead.json'
+import structureDefinitionIHEBasicAuditQueryJson from '../profiles/StructureDefinition-IHE.BasicAudit.Query.json'
+import structureDefinitionIHEBasicAuditReadJson from '../profiles/StructureDefinition-IHE.BasicAudit.Read.json'
 import structureDefinitionPrescriptionJson from '../profiles/StructureDefinition-Prescription.json'
 import structureDefinitionRenewalTaskJson from '../profiles/StructureDefinition-RenewalTask.json'
 import structureDefinitionSecureMessageJson from '../profiles/StructureDefinition-SecureMessage.json'
@@ -107,9 +113,13 @@ import structureDefinitionMessageThreadJson from '../profiles/StructureDefinitio
 import structureDefinitionObservationDetailsJson from '../profiles/StructureDefinition-observation-details.json'
 import structureDefinitionPricingDisclosureJson from '../profiles/StructureDefinition-pricing-disclosure.json'
 import structureDefinitionPricingPageJson from '../profiles/StructureDefinition-pricing-page.json'
+import structureDefinitionReportedEventJson from '../profiles/StructureDefinition-reported-event.json'
 import structureDefinitionSensitiveItemJson from '../profiles/StructureDefinition-sensitive-item.json'
 import structureDefinitionSourceAttestationJson from '../profiles/StructureDefinition-source-attestation.json'
 import structureDefinitionSourceTimeJson from '../profiles/StructureDefinition-source-time.json'
+import valueSetAllReadVSJson from '../profiles/ValueSet-AllReadVS.json'
+import valueSetAllSearchVSJson from '../profiles/ValueSet-AllSearchVS.json'
+import valueSetRestObjectRolesJson from '../profiles/ValueSet-RestObjectRoles.json'
 import valueSetAttestationMethodJson from '../profiles/ValueSet-attestation-method.json'
 import valueSetComponentTypeJson from '../profiles/ValueSet-component-type.json'
 import valueSetEligibilityResultJson from '../profiles/ValueSet-eligibility-result.json'
@@ -210,7 +220,9 @@ export const bundledArtifacts: Artifacts = {
     ['renewal-request', ignoredRenewalRequestJson],
   ]),
   profiles: [
+    codeSystemBasicAuditEntityTypeJson,
     codeSystemAttestationMethodJson,
+    codeSystemAuditOriginJson,
     codeSystemCancelOutcomeJson,
     codeSystemDispenseIssueJson,
     codeSystemEligibilityResultJson,
@@ -224,6 +236,10 @@ export const bundledArtifacts: Artifacts = {
     structureDefinitionDispenseRecordJson,
     structureDefinitionEligibilityQuestionnaireJson,
     structureDefinitionEligibilityResultJson,
+    structureDefinitionIHEBasicAuditPatientQueryJson,
+    structureDefinitionIHEBasicAuditPatientReadJson,
+    structureDefinitionIHEBasicAuditQueryJson,
+    structureDefinitionIHEBasicAuditReadJson,
     structureDefinitionPrescriptionJson,
     structureDefinitionRenewalTaskJson,
     structureDefinitionSecureMessageJson,
@@ -236,9 +252,13 @@ export const bundledArtifacts: Artifacts = {
     structureDefinitionObservationDetailsJson,
     structureDefinitionPricingDisclosureJson,
     structureDefinitionPricingPageJson,
+    structureDefinitionReportedEventJson,
     structureDefinitionSensitiveItemJson,
     structureDefinitionSourceAttestationJson,
     structureDefinitionSourceTimeJson,
+    valueSetAllReadVSJson,
+    valueSetAllSearchVSJson,
+    valueSetRestObjectRolesJson,
     valueSetAttestationMethodJson,
     valueSetComponentTypeJson,
     valueSetEligibilityResultJson,

@@ -1,5 +1,5 @@
 import type { Caller, Interaction } from '#core/caller.ts'
-import { patientOf } from '#core/compartment.ts'
+import { patientOf, patientOfEvent } from '#core/compartment.ts'
 import type { Access, AccessRequest, Decision } from '#core/decision.ts'
 import { Failure } from '#core/failure.ts'
 import type { Clock, Store } from '#core/ports.ts'
@@ -107,7 +107,7 @@ export function createAccess(options: AccessOptions): Access {
   ): Promise<Decision> {
     const { caller, interaction } = request
     const reasons = [`role:${caller.role}`, 'scope']
-    const patient = patientOf(resource)
+    const patient = resource.resourceType === 'AuditEvent' ? patientOfEvent(resource) : patientOf(resource)
     if (!patient && !mayLackPatient.has(resource.resourceType)) return refuse([...reasons, 'no-patient'])
     const context = patient && (await contexts.context(patient))
     const setting: Setting = { caller, patient, context, contexts, store, now: clock.now() }

@@ -122,6 +122,8 @@ const published: readonly Grant[] = [
   { types: definitionTypes, may: 'rs', condition: 'any' },
   { types: carriedTypes, may: 'r', condition: 'any' },
 ]
+/** What happened at their side, for the log; only with the permission to (fhir/report-event). */
+const reported = (condition: Grant['condition']): Grant => ({ types: ['AuditEvent'], may: 'c', condition })
 const reachable: Grant = { types: ['Endpoint'], may: 'rs', condition: 'any', fields: endpointFields }
 
 /** What the people of the care see and do. */
@@ -171,6 +173,7 @@ export const table: Readonly<Record<Role, readonly Grant[]>> = {
     { types: ['Patient', 'RelatedPerson', 'CareTeam', 'Group', 'Consent'], may: 'cruds', condition: 'any' },
     { types: circumstances, may: 'cruds', condition: 'any' },
     { types: [...directory, ...catalogue, 'Endpoint'], may: 'cruds', condition: 'any' },
+    reported('any'),
     ...published,
   ],
   // Reads as a treating party, answers and works on tasks, and may hand in orders with the task to fulfil them: drafts
@@ -181,6 +184,7 @@ export const table: Readonly<Record<Role, readonly Grant[]>> = {
     { types: ['MedicationRequest', 'Task'], may: 'c', condition: 'any' },
     // On an order that it is a party of, whoever else knows its number (access/relation).
     { types: ['MedicationAdministration'], may: 'c', condition: 'own' },
+    reported('own'),
   ],
   // Sees its own orders and tells what became of them; never changes an order (R13).
   pharmacy: pharmacyView,

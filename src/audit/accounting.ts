@@ -10,6 +10,7 @@ import { leafHash } from './merkle.ts'
 import { verifyNote } from './note.ts'
 import { verifyInclusion } from './proof.ts'
 import type { Inclusion, Prover } from './prover.ts'
+import { reporterOf } from './reported.ts'
 
 /** Who did what with a patient's records, when and why, with proof that nothing of it was written afterwards. */
 export interface Accounting {
@@ -25,6 +26,8 @@ export interface AccountingEntry {
   id: string
   /** FHIR instant. */
   recorded: string
+  /** The system that told of it, where it happened there; absent for what this gateway saw itself. */
+  reportedBy?: string
   outcome: 'done' | 'refused' | 'failed'
   /** What was done, a code such as `read`, `search-type`, `disclose`. */
   action: string
@@ -115,6 +118,7 @@ async function entryOf({ row, path }: Inclusion, vault: Pick<Vault, 'open'>): Pr
   return {
     id: row.eventId,
     recorded: event.recorded,
+    ...reportOf(event),
     outcome: outcomes[event.outcome ?? ''] ?? 'failed',
     action: event.subtype?.[0]?.code ?? event.type.code ?? 'unknown',
     who: nameOf(requestor),
@@ -130,6 +134,11 @@ async function entryOf({ row, path }: Inclusion, vault: Pick<Vault, 'open'>): Pr
       path: path.map(base64),
     },
   }
+}
+
+function reportOf(event: AuditEvent): Pick<AccountingEntry, 'reportedBy'> {
+  const by = reporterOf(event)
+  return by ? { reportedBy: by } : {}
 }
 
 const outcomes: Readonly<Record<string, AccountingEntry['outcome']>> = {

@@ -8,7 +8,7 @@ import { sameBytes, sha256 } from './merkle.ts'
  * A leaf entry, 109 bytes:
  *
  *   0  1   format version (1)
- *   1  8   recorded, milliseconds since the epoch, big-endian
+ *   1  8   recorded (of a reported event: received), milliseconds since the epoch, big-endian
  *   9  36  id of the event, ASCII, zeros behind a shorter one
  *   45 32  SHA-256 of the sealed body
  *   77 32  commitment: HMAC-SHA-256(salt, event JSON)
@@ -42,14 +42,14 @@ export interface LeafContent {
 export function createLeafMaker(): LeafMaker {
   const nextSalt = createSalts()
   return {
-    seal({ id, recorded, json }: AuditEntry, box: Box) {
+    seal({ id, recorded, received: logged = recorded, json }: AuditEntry, box: Box) {
       const salt = nextSalt()
       const sealed = box.seal(salt + json, placeOf(id))
       const entry = new Uint8Array(entryLength)
       const view = new DataView(entry.buffer)
       view.setUint8(0, formatVersion)
-      view.setUint32(1, Math.floor(recorded / 2 ** 32))
-      view.setUint32(5, recorded % 2 ** 32)
+      view.setUint32(1, Math.floor(logged / 2 ** 32))
+      view.setUint32(5, logged % 2 ** 32)
       writeId(id, entry)
       entry.set(sha256(sealed), sealedHashAt)
       entry.set(commitment(salt, json), commitmentAt)

@@ -45,6 +45,8 @@ export interface AuditEntry {
   id: string
   /** Milliseconds since the epoch; equals AuditEvent.recorded. */
   recorded: number
+  /** When it came into the log, where another system recorded it before: the log's own time goes on from leaf to leaf. */
+  received?: number
   /** The AuditEvent as JSON text. */
   json: string
   /** What it can be found by. */

@@ -26,7 +26,10 @@ export interface Caller {
   actors: readonly Reference[]
   /** Purpose of use of this session, a code of http://terminology.hl7.org/CodeSystem/v3-ActReason. */
   purpose: string
-  /** Special permissions by registration, e.g. `order-source` (orders authorised elsewhere enter active). */
+  /**
+   * Special permissions by registration, e.g. `order-source` (orders authorised elsewhere enter active) or `audit-source`
+   * (tells the log of what happened at its side).
+   */
   grants: readonly string[]
   /** `jti` of the access token, for the audit event. */
   tokenId?: string

@@ -1,3 +1,4 @@
+import type { AuditEvent } from 'fhir/r4'
 import { patientOfBinary } from '#core/binary-patient.ts'
 import type { Reference, Resource } from '#core/resource.ts'
 
@@ -36,9 +37,23 @@ export function patientOf(resource: Resource): Reference | undefined {
   for (const element of subjects[resource.resourceType] ?? []) {
     for (const item of [record[element]].flat()) {
       const reference = (item as { reference?: unknown } | undefined)?.reference
-      if (typeof reference === 'string' && /^Patient\/[A-Za-z0-9.-]{1,64}$/.test(reference))
-        return reference as Reference
+      if (typeof reference === 'string' && isPatient(reference)) return reference
     }
   }
   return undefined
+}
+
+/**
+ * The patient whom an AuditEvent names as such (IHE BALP: role 1, patient). Not by `patientOf`: events lie under keys of
+ * their own, and who reads the log is not told of as who reads records.
+ */
+export function patientOfEvent({ entity = [] }: AuditEvent): Reference | undefined {
+  const told = entity.find(({ role }) => role?.system === objectRoles && role.code === '1')?.what?.reference
+  return told !== undefined && isPatient(told) ? told : undefined
+}
+
+const objectRoles = 'http://terminology.hl7.org/CodeSystem/object-role'
+
+function isPatient(reference: string): reference is Reference {
+  return /^Patient\/[A-Za-z0-9.-]{1,64}$/.test(reference)
 }

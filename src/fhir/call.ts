@@ -60,7 +60,7 @@ export interface Call {
 }
 
 /** What an interaction wants to answer, and to have stored before it does. */
-export interface Answer extends Pick<CommitUnit, 'ledger' | 'expects' | 'remembered'> {
+export interface Answer extends Pick<CommitUnit, 'ledger' | 'expects' | 'remembered' | 'receipt'> {
   response: DoorResponse
   writes?: ResourceWrite[]
   /** What is to go out because of it. */

@@ -187,9 +187,9 @@ const keptTypes = Object.keys(searchParameters)
 
 export const servedTypes: readonly string[] = [...keptTypes, ...carriedTypes]
 
-/** The audit log is written by what happens, not by clients (J25); definitions with a release or a push. */
+/** The audit log is written by what happens, here or at a registered source (J25); definitions with a release or a push. */
 const narrower: Readonly<Record<string, readonly Interaction[]>> = {
-  AuditEvent: ['read', 'search'],
+  AuditEvent: ['read', 'search', 'create'],
   ...Object.fromEntries(definitionTypes.map((type) => [type, ['read', 'search'] as const])),
   ...Object.fromEntries(carriedTypes.map((type) => [type, []])),
 }

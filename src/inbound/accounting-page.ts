@@ -52,10 +52,22 @@ ${checkpoint ? html`<h2>Signed state of the log</h2><pre>${checkpoint}</pre>` : 
   }
 }
 
-function line({ id, recorded, who, role, through, action, what, why, outcome, evidence }: AccountingEntry) {
+function line({
+  id,
+  recorded,
+  who,
+  role,
+  through,
+  action,
+  what,
+  why,
+  outcome,
+  reportedBy,
+  evidence,
+}: AccountingEntry) {
   const asked = [role, through && through !== who ? `through ${through}` : undefined]
     .filter(Boolean)
     .join(', ')
-  return html`<tr><td><time>${recorded}</time></td><td>${who}${asked ? ` (${asked})` : ''}</td><td>${words[action] ?? action}</td><td>${what.join(', ')}</td><td>${why.join(', ')}</td><td>${outcomes[outcome]}</td><td>${id}, number ${evidence.index}</td></tr>
+  return html`<tr><td><time>${recorded}</time></td><td>${who}${asked ? ` (${asked})` : ''}</td><td>${words[action] ?? action}</td><td>${what.join(', ')}</td><td>${why.join(', ')}</td><td>${outcomes[outcome]}${reportedBy ? `, reported by ${reportedBy}` : ''}</td><td>${id}, number ${evidence.index}</td></tr>
 `
 }

@@ -170,7 +170,7 @@ export function receiptPlace(key: Uint8Array): string {
 }
 
 async function auditEntry(entry: AuditEntry, { vault, leaves }: Sealing): Promise<Statement[]> {
-  const box = await vault.box(auditOwner(entry.recorded))
+  const box = await vault.box(auditOwner(entry.received ?? entry.recorded))
   const { sealed, entry: leaf } = leaves.seal(entry, box)
   const found = [
     ...(entry.patient ? [vault.index('AuditEvent.patient', entry.patient)] : []),
@@ -190,6 +190,6 @@ async function auditEntry(entry: AuditEntry, { vault, leaves }: Sealing): Promis
 }
 
 /** Audit bodies are under a key class of their own, a key a day: far below what AES-GCM allows under one key. */
-function auditOwner(recorded: number): string {
-  return `audit/${new Date(recorded).toISOString().slice(0, 10)}`
+function auditOwner(at: number): string {
+  return `audit/${new Date(at).toISOString().slice(0, 10)}`
 }

@@ -240,14 +240,14 @@ describe('the role table', () => {
       `MedicationRequest.rs MedicationDispense.crus MedicationAdministration.crs Patient.rs ${catalogues('rs')} ` +
       `Subscription.cruds Task.crus Endpoint.rs ${published}`
     expect(written).toEqual({
-      ehr: team('crs', 'crus', 'crs'),
+      ehr: team('crs', 'crus', 'crs').replace('DetectedIssue.rs', 'DetectedIssue.rs AuditEvent.c'),
       clinician: team('rs', 'crus'),
       prescriber: team('crus', 'crus'),
       pharmacy,
       pharmacist: pharmacy,
       platform:
         'Communication.c QuestionnaireResponse.c MedicationRequest.c Patient.cruds RelatedPerson.cruds ' +
-        `${catalogues('cruds')} CareTeam.cruds Group.cruds Task.c Consent.cruds CommunicationRequest.c ` +
+        `${catalogues('cruds')} CareTeam.cruds Group.cruds Task.c Consent.cruds AuditEvent.c CommunicationRequest.c ` +
         'Encounter.cruds EpisodeOfCare.cruds Coverage.cruds Flag.c DocumentReference.c Binary.c Endpoint.cruds ' +
         `Questionnaire.cruds ${published}`,
       patient:

@@ -28,6 +28,11 @@ const mayQuery: readonly { files: RegExp; decides: RegExp; because: string }[] =
     because: 'turns off subscriptions whose end has come, and shows them to nobody',
   },
   {
+    files: /^src\/fhir\/report-event\.ts$/,
+    decides: /access\.decide\(/,
+    because: 'looks whose the resources are that a reported event names, and shows none of them',
+  },
+  {
     files: /^src\/fhir\//,
     decides: /\b(?:requireVisible|findVisible|requireDeletedVisible|findEarlier|requireEarlier)\(/,
     because: 'an interaction, which shows what it found by show.ts only',

@@ -408,8 +408,8 @@ describe('every act at a door', () => {
         method: 'POST',
         path: '/fhir/AuditEvent',
         body: { resourceType: 'AuditEvent' },
-        status: 405,
-        outcome: '4',
+        status: 403,
+        outcome: '8',
         action: 'C',
       },
     )

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { readLeaf } from '#audit/leaf.ts'
 import {
   at,
   created,
@@ -222,6 +223,17 @@ export function logClaims(withStore: WithStore): void {
         expect(await found(store, 'AuditEvent', [], { ...newestFirst, after: page?.cursor })).toEqual([
           one.id,
         ])
+      }))
+
+    it('of another time than they came in at are found by their own, and stand in the log by that of coming in', () =>
+      withStore(async ({ store }) => {
+        const here = entry({ recorded: at })
+        const elsewhere = entry({ recorded: at - 3_600_000, received: at + 5 })
+        await store.commit({ audit: [here, elsewhere] })
+        const until = [{ kind: 'date' as const, param: 'date', windows: [{ highTo: at - 1 }] }]
+        expect(await found(store, 'AuditEvent', until)).toEqual([elsewhere.id])
+        const rows = await store.logRows(0, 2)
+        expect(rows.map(({ entry: leaf }) => readLeaf(leaf).recorded)).toEqual([at, at + 5])
       }))
   })
 }

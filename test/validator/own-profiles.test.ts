@@ -18,7 +18,8 @@ const usCoreMedicationRequest = 'http://hl7.org/fhir/us/core/StructureDefinition
 
 const names = readdirSync(new URL('../../fixtures/profiles/', import.meta.url))
 const profiles = [...readFolder('profiles').values()].filter(
-  (one) => one.resourceType === 'StructureDefinition' && one.kind === 'resource',
+  (one) =>
+    one.resourceType === 'StructureDefinition' && one.kind === 'resource' && one.publisher === 'Postern',
 )
 
 const errors = (resource: unknown, profile?: string) =>
