@@ -61,4 +61,12 @@ export class Failure extends Error {
     this.issues = list
     this.retryAfterSeconds = options?.retryAfterSeconds
   }
+  /** The same refusal, of the same cause, that says more of what is wrong. */
+  with(issues: Issue[]): Failure {
+    const { cause, retryAfterSeconds } = this
+    return new Failure(this.kind, issues, {
+      ...(cause === undefined ? {} : { cause }),
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    })
+  }
 }

@@ -17,8 +17,7 @@ export interface PlaceInMessage {
 export function placeInMessage({ door }: Pick<Flow, 'door'>, source: unknown): PlaceInMessage {
   const placed = (cause: unknown, find: (tree: SourceTree, expression: string) => string | undefined) => {
     if (door.kind !== 'hl7v2' || !(cause instanceof Failure)) return cause
-    const issues = cause.issues.map((issue) => placedIssue(issue, find, source as SourceTree))
-    return new Failure(cause.kind, issues, { cause })
+    return cause.with(cause.issues.map((issue) => placedIssue(issue, find, source as SourceTree)))
   }
   return {
     party: (parties, act) =>

@@ -1,4 +1,4 @@
-import { Failure, type FailureKind } from '#core/failure.ts'
+import type { Failure, FailureKind } from '#core/failure.ts'
 import { unreadableTimeOf } from './date-time.ts'
 import { lastField, type Message, repetitions, type Segment, value } from './message.ts'
 
@@ -14,10 +14,9 @@ export function withPlace(failure: Failure, message: Message): Failure {
   if (failure.issues.every(({ expression }) => isPlace(expression))) return failure
   const text = unreadableTimeOf(failure)
   const place = (text === undefined ? undefined : placeOf(text, message)) ?? askingSegment(message)
-  const issues = failure.issues.map((issue) =>
-    isPlace(issue.expression) ? issue : { ...issue, expression: place },
+  return failure.with(
+    failure.issues.map((issue) => (isPlace(issue.expression) ? issue : { ...issue, expression: place })),
   )
-  return new Failure(failure.kind, issues, { cause: failure })
 }
 
 /** `RXE-3`, `RXE[2]-2.1`, `PID-3[2].4.1`: segment, occurrence, field, repetition, component, sub-component. */
