@@ -93,7 +93,8 @@ export function clientWithKey(
   kid: string,
 ): TestClient {
   const endpoint = `${baseUrl}/auth/token`
-  let current: { token: string; until: number } | undefined
+  /** One for all that is asked side by side. */
+  let current: { token: Promise<string>; until: number } | undefined
 
   async function token(scope = scopes.join(' ')): Promise<string> {
     const assertion = await new SignJWT({})
@@ -120,13 +121,12 @@ export function clientWithKey(
   }
 
   async function request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
-    if (!current || current.until < Date.now())
-      current = { token: await token(), until: Date.now() + 200_000 }
+    if (!current || current.until < Date.now()) current = { token: token(), until: Date.now() + 200_000 }
     const type = path.startsWith('/fhir') ? 'application/fhir+json' : 'application/json'
     const response = await fetch(path.startsWith('http') ? path : `${baseUrl}${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${current.token}`,
+        authorization: `Bearer ${await current.token}`,
         ...(body === undefined ? {} : { 'content-type': type }),
         ...headers,
       },
